@@ -114,6 +114,8 @@ export interface PluginClass {
 export interface InstallRequest {
   /** Install the GPU build. */
   gpu: boolean;
+  /** The kind of device to install for, of an engine that has several; undefined to choose by the machine. */
+  device?: string | undefined;
   /** Install over an existing installation. */
   force: boolean;
   log: (line: string) => void;

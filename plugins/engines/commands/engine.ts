@@ -8,11 +8,12 @@ function define(command: Command, setExitCode: SetExitCode): void {
   command
     .description('manage engines')
     .command('install')
-    .argument('<name>', 'engine to install: native or tensorflow')
+    .argument('<name>', 'engine to install: native, tensorflow or xla')
     .description('make an engine work here, with the machine’s own package managers')
     .option('--gpu', 'the build for NVIDIA GPUs')
+    .option('--device <kind>', 'kind of device, of xla: cuda13, cuda12, rocm or tpu; default: what is found here')
     .option('--force', 'install again over what is there')
-    .action(async (name: string, flags: { gpu?: boolean; force?: boolean }) => {
+    .action(async (name: string, flags: { gpu?: boolean; device?: string; force?: boolean }) => {
       const { findPlugin } = await import('../../../core/runs.js');
       const plugin = await findPlugin(name, process.cwd(), 'engine');
       if (plugin.class.install === undefined) {
@@ -20,6 +21,7 @@ function define(command: Command, setExitCode: SetExitCode): void {
       }
       await plugin.class.install({
         gpu: flags.gpu ?? false,
+        device: flags.device,
         force: flags.force ?? false,
         log: (line) => {
           console.log(line);

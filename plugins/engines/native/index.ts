@@ -69,8 +69,8 @@ export default class NativeEngine implements Engine {
   }
 
   /** Builds the addon, for package managers that skip install scripts, or after installing a compiler. */
-  static install({ gpu, force, log }: InstallRequest): Promise<void> {
-    return buildHere({ gpu, force, log }, NativeEngine.probe());
+  static install(request: InstallRequest): Promise<void> {
+    return buildHere(request, NativeEngine.probe());
   }
 
   readonly name = 'native';

@@ -7,8 +7,9 @@ import { addonFolder } from './binding.js';
  * Builds the addon if it is missing or does not load, with the script that `npm install` runs.
  * @throws EspalierError naming what is missing, or the file with the compiler's output
  */
-export async function buildHere({ gpu, force, log }: InstallRequest, before: EngineProbe): Promise<void> {
-  if (gpu) throw new UsageError('ESP_USAGE', 'engine native computes on CPUs: there is no --gpu of it');
+export async function buildHere({ gpu, device, force, log }: InstallRequest, before: EngineProbe): Promise<void> {
+  if (gpu || device !== undefined)
+    throw new UsageError('ESP_USAGE', 'engine native computes on CPUs: there is no --gpu or --device of it');
   if (before.works && !force) {
     log(`it is there: ${before.detail}; --force builds it again`);
     return;

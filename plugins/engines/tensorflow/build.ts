@@ -1,7 +1,10 @@
 import { rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { compiler, runCommand } from './command.js';
+import { runCommand } from '../install/command.js';
 import { sourceFolders } from './npm.js';
+
+/** The C++ compiler that builds the binding. */
+export const compiler = process.env['CXX'] ?? 'c++';
 
 const RPATH = '-Wl,-rpath,$ORIGIN/tensorflow';
 

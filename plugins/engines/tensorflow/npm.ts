@@ -2,7 +2,7 @@ import { cpSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { makeFolder } from '../../files/contract.js';
 import { versions } from './cache.js';
-import { runCommand } from './command.js';
+import { runCommand } from '../install/command.js';
 
 const packages = {
   tfjsNode: {

@@ -1,10 +1,7 @@
-import { existsSync } from 'node:fs';
 import { EspalierError, messageOf } from '../../../core/index.js';
+import { findLibrary } from './find.js';
 import { Client } from './pjrt/client.js';
 import { PjrtPlugin } from './pjrt/plugin.js';
-
-/** Names the plugin's library, as for other programs that load one. */
-export const LIBRARY_VARIABLE = 'PJRT_PLUGIN_LIBRARY_PATH';
 
 /** By library: it and its device stay until the process ends. */
 const clients = new Map<string, Client>();
@@ -16,11 +13,12 @@ let chosen: Client | undefined;
  */
 export function openDevice(): Client {
   if (chosen !== undefined) return chosen;
-  const file = process.env[LIBRARY_VARIABLE] ?? '';
-  if (file === '')
-    throw new EspalierError('ESP_ENGINE', `${LIBRARY_VARIABLE} names no PJRT plugin: set it to the file of one`);
-  if (!existsSync(file))
-    throw new EspalierError('ESP_ENGINE', `${LIBRARY_VARIABLE} names ${file}, which does not exist`);
+  const file = findLibrary();
+  if (file === undefined)
+    throw new EspalierError(
+      'ESP_ENGINE',
+      'no PJRT plugin is installed: for a GPU or TPU, run `espalier engine install xla`; to use another one, set PJRT_PLUGIN_LIBRARY_PATH to its file',
+    );
   const known = clients.get(file);
   if (known !== undefined) return known;
   try {

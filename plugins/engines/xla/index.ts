@@ -10,6 +10,7 @@ import {
   type Bindings,
   type DropoutMask,
   type EngineProbe,
+  type InstallRequest,
   type Mark,
   type RecordedKernels,
 } from '../../../core/index.js';
@@ -39,6 +40,12 @@ export default class XlaEngine implements Engine {
     } catch (thrown) {
       return { works: false, detail: 'XLA', why: messageOf(thrown) };
     }
+  }
+
+  static async install(request: InstallRequest): Promise<void> {
+    // Imported here, because choosing an engine loads every engine's module.
+    const { installXla } = await import('./install/install.js');
+    await installXla(request);
   }
 
   readonly name = 'xla';

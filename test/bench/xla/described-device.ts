@@ -1,6 +1,5 @@
 import { compileOptions, type Flags, programOf } from '../../../plugins/engines/xla/pjrt/compiling.js';
-import { structures } from '../../../plugins/engines/xla/pjrt/layout.js';
-import { type PjrtPlugin, Structure, TEXT } from '../../../plugins/engines/xla/pjrt/plugin.js';
+import { namedValue, type PjrtPlugin } from '../../../plugins/engines/xla/pjrt/plugin.js';
 
 /** A device that is described, not there: programs can be compiled for it, and looked at. */
 export class DescribedDevice {
@@ -16,7 +15,7 @@ export class DescribedDevice {
   ) {
     // One process on one machine with one device.
     const given = { topology: '1x1x1', target_config: description };
-    const options = Object.entries(given).map(([name, value]) => namedText(name, value));
+    const options = Object.entries(given).map(([name, value]) => namedValue(name, value));
     const answer = plugin.call('TopologyDescription_Create', { options, optionCount: options.length });
     this.#topology = answer.get('topology');
   }
@@ -56,14 +55,4 @@ export class CompiledCode {
   destroy(): void {
     this.plugin.call('Executable_Destroy', { executable: this.executable });
   }
-}
-
-function namedText(name: string, value: string): Structure<string> {
-  const [left, right] = [Buffer.from(name), Buffer.from(value)];
-  return new Structure<string>(structures.namedValue)
-    .set('name', left)
-    .set('nameSize', left.length)
-    .set('type', TEXT)
-    .set('value', right)
-    .set('valueSize', right.length);
 }

@@ -1,8 +1,9 @@
 import { statSync } from 'node:fs';
 import { cpus } from 'node:os';
+import path from 'node:path';
 import { compileOptions, type Flags, programOf } from './compiling.js';
 import { structures } from './layout.js';
-import { type PjrtPlugin, Structure, wordOf } from './plugin.js';
+import { namedValue, type PjrtPlugin, Structure, wordOf } from './plugin.js';
 
 /** Types of elements as PJRT numbers them (PJRT_Buffer_Type). */
 export const ELEMENT_TYPES = { bool: 1, int32: 4, float32: 11 } as const;
@@ -40,9 +41,10 @@ export class Client implements DeviceFacts {
     this.capability = capability;
   }
 
-  /** Starts the plugin's device. @throws Error if it has none */
+  /** Starts the plugin's device; a GPU's memory is taken as it is needed, so that runs can share it. @throws Error if it has none */
   static open(plugin: PjrtPlugin): Client {
-    const client = plugin.call('Client_Create', {}).get('client');
+    const options = /cuda|rocm/.test(path.basename(plugin.file)) ? [namedValue('preallocate', false)] : [];
+    const client = plugin.call('Client_Create', { options, optionCount: options.length }).get('client');
     const list = plugin.call('Client_AddressableDevices', { client });
     if (list.get('count') === 0n) throw new Error(`${plugin.file} finds no device`);
     const device = wordOf(list.get('devices'));

@@ -160,8 +160,20 @@ export class PjrtPlugin {
   }
 }
 
-/** PJRT_NamedValue_kString */
-export const TEXT = 0;
+/** PJRT_NamedValue_Type of text and of truths. */
+const TEXT = 0;
+const TRUTH = 4;
+
+/** An option of a function that takes named values. */
+export function namedValue(name: string, value: string | boolean): Structure<string> {
+  const [key, text] = [Buffer.from(name), typeof value === 'string' ? Buffer.from(value) : undefined];
+  return new Structure<string>(structures.namedValue)
+    .set('name', key)
+    .set('nameSize', key.length)
+    .set('type', text === undefined ? TRUTH : TEXT)
+    .set('value', text ?? Number(value))
+    .set('valueSize', text?.length ?? 1);
+}
 
 /** Functions that return nothing, where the others return an error or null. */
 const WITHOUT_ERROR: ReadonlySet<FunctionName> = new Set(['Error_Destroy', 'Error_Message']);

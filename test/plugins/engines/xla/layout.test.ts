@@ -87,7 +87,7 @@ test.serial('engine xla: without a plugin it says what is missing, and auto take
   const before = process.env['PJRT_PLUGIN_LIBRARY_PATH'];
   try {
     for (const [file, why] of [
-      ['', /names no PJRT plugin/],
+      ['', /no PJRT plugin is installed: .*`espalier engine install xla`/],
       ['/nowhere/plugin.so', /names \/nowhere\/plugin\.so, which does not exist/],
       [process.execPath, /PJRT plugin .* does not start: /],
     ] as const) {

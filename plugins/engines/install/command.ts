@@ -3,8 +3,17 @@ import { EspalierError, messageOf } from '../../../core/index.js';
 
 const LINES_OF_ERROR = 6;
 
-/** The C++ compiler that builds the binding. */
-export const compiler = process.env['CXX'] ?? 'c++';
+/** A program that an install runs, and what to say where it is missing. */
+export interface Tool {
+  /** The program with arguments that make it print its version. */
+  readonly args: readonly string[];
+  readonly need: string;
+}
+
+export const pip: Tool = {
+  args: ['python3', '-m', 'pip', '--version'],
+  need: 'python3 with pip (Debian: apt install python3-pip)',
+};
 
 /** Runs a program to its end and returns its output. */
 export async function runCommand(program: string, args: readonly string[], cwd?: string): Promise<string> {
@@ -15,13 +24,7 @@ export async function runCommand(program: string, args: readonly string[], cwd?:
 }
 
 /** @throws EspalierError naming every missing tool, before anything is downloaded */
-export async function requireTools(): Promise<void> {
-  const tools = [
-    { args: ['python3', '-m', 'pip', '--version'], need: 'python3 with pip (Debian: apt install python3-pip)' },
-    { args: ['npm', '--version'], need: 'npm' },
-    { args: ['tar', '--version'], need: 'tar' },
-    { args: [compiler, '--version'], need: 'a C++17 compiler (Debian: apt install g++), or CXX naming one' },
-  ];
+export async function requireTools(tools: readonly Tool[]): Promise<void> {
   const missing: string[] = [];
   for (const { args, need } of tools) {
     const [program = '', ...rest] = args;

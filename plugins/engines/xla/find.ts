@@ -1,0 +1,44 @@
+import { existsSync, readdirSync, realpathSync } from 'node:fs';
+import { homedir } from 'node:os';
+import path from 'node:path';
+import { EspalierError } from '../../../core/index.js';
+import { installFolder } from './install/install.js';
+import { kindNames, kinds } from './install/kinds.js';
+
+/** Names the plugin's library, as for other programs that load one. */
+export const LIBRARY_VARIABLE = 'PJRT_PLUGIN_LIBRARY_PATH';
+
+/**
+ * The library of the machine's PJRT plugin: the one that PJRT_PLUGIN_LIBRARY_PATH names, else what `espalier engine
+ * install xla` installed, else a Python environment's.
+ * @returns undefined if there is none
+ * @throws EspalierError if the variable names a file that does not exist
+ */
+export function findLibrary(): string | undefined {
+  const named = process.env[LIBRARY_VARIABLE] ?? '';
+  if (named !== '' && !existsSync(named))
+    throw new EspalierError('ESP_ENGINE', `${LIBRARY_VARIABLE} names ${named}, which does not exist`);
+  if (named !== '') return named;
+  const installed = kindNames.map((kind) => path.join(installFolder(kind), kinds[kind].library));
+  const ofPython = pythonFolders().flatMap((folder) => kindNames.map((kind) => path.join(folder, kinds[kind].library)));
+  return [...installed, ...ofPython].find((file) => existsSync(file));
+}
+
+/** Folders of Python packages: of the active environment, of the Pythons on the PATH, and of the user. */
+function pythonFolders(): string[] {
+  const { VIRTUAL_ENV, CONDA_PREFIX, PATH = '' } = process.env;
+  const onPath = PATH.split(path.delimiter)
+    .map((folder) => path.join(folder, 'python3'))
+    .filter((file) => existsSync(file))
+    .flatMap((file) => [path.dirname(path.dirname(file)), path.dirname(path.dirname(realpathSync(file)))]);
+  const roots = [VIRTUAL_ENV ?? '', CONDA_PREFIX ?? '', ...onPath, path.join(homedir(), '.local')];
+  return [...new Set(roots)]
+    .filter((root) => root !== '')
+    .map((root) => path.join(root, 'lib'))
+    .filter((lib) => existsSync(lib))
+    .flatMap((lib) =>
+      readdirSync(lib)
+        .filter((name) => name.startsWith('python3'))
+        .flatMap((name) => ['site-packages', 'dist-packages'].map((packages) => path.join(lib, name, packages))),
+    );
+}

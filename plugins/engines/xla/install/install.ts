@@ -1,0 +1,68 @@
+import { existsSync, statfsSync } from 'node:fs';
+import path from 'node:path';
+import { EspalierError, type InstallRequest, UsageError } from '../../../../core/index.js';
+import { pip, requireTools } from '../../install/command.js';
+import { installInto } from '../../install/folder.js';
+import { fetchWheel } from '../../install/wheel.js';
+import { cacheFolder } from '../../peak/cache-folder.js';
+import { kindHere, requireDriver } from './driver.js';
+import { type Kind, kindNamed, kinds, type KindName } from './kinds.js';
+
+const GIGABYTE = 1e9;
+
+/** Folder into which `espalier engine install xla` installs a kind's plugin. */
+export function installFolder(kind: KindName): string {
+  return path.join(cacheFolder(), `xla-${kind}`);
+}
+
+/**
+ * Installs XLA's plugin for the machine's device, or the one that is named, from PyPI. What works is kept.
+ * @param known what there is for each kind
+ * @throws EspalierError naming what is missing: pip, the driver, disk space, or the package index
+ */
+export async function installXla(
+  { gpu, device, force, log }: InstallRequest,
+  known: Readonly<Record<KindName, Kind>> = kinds,
+): Promise<void> {
+  if (process.platform !== 'linux' || process.arch !== 'x64')
+    throw new EspalierError(
+      'ESP_ENGINE',
+      'this install is for Linux on x64; elsewhere set PJRT_PLUGIN_LIBRARY_PATH to a plugin',
+    );
+  if (gpu)
+    throw new UsageError(
+      'ESP_USAGE',
+      'engine xla has no --gpu: --device names the kind of device, which is found without it',
+    );
+  const name = device === undefined ? kindHere() : kindNamed(device);
+  const kind = known[name];
+  const folder = installFolder(name);
+  if (!force && existsSync(path.join(folder, kind.library))) {
+    log(`it is there: ${folder}; --force installs it again`);
+    return;
+  }
+  requireDriver(name);
+  await requireTools([pip]);
+  await installInto(folder, async (work) => {
+    requireSpace(work, kind.bytes);
+    for (const [index, wheel] of kind.wheels.entries()) {
+      log(`fetching ${wheel.spec} with pip (${String(index + 1)} of ${String(kind.wheels.length)})`);
+      await fetchWheel(wheel, work);
+    }
+    if (!existsSync(path.join(work, kind.library)))
+      throw new EspalierError('ESP_ENGINE', `the wheels hold no ${kind.library}`);
+  });
+  log(`installed ${folder}`);
+}
+
+/** @throws EspalierError if the disk has fewer bytes */
+function requireSpace(folder: string, bytes: number): void {
+  const { bavail, bsize } = statfsSync(folder);
+  const free = bavail * bsize;
+  if (free >= bytes) return;
+  const [needed, there] = [bytes, free].map((size) => (size / GIGABYTE).toFixed(1));
+  throw new EspalierError(
+    'ESP_ENGINE',
+    `${path.dirname(folder)} needs ${needed ?? ''} GB and has ${there ?? ''} GB free; set ESPALIER_CACHE to a folder on another disk`,
+  );
+}
