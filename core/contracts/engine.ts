@@ -11,6 +11,8 @@ export interface EngineProbe {
   autoPrecision?: 'f32' | 'bf16';
   /** True if it computes on a GPU: `engine: auto` prefers it to those that do not. */
   gpu?: boolean;
+  /** If it works, but `engine: auto` may not choose it yet: what to do, in one sentence. */
+  advice?: string;
   /** If it does not work: what is wrong and what to do, in one sentence. */
   why?: string;
   /** True if `install` makes it work with what is on this machine, without downloads: `doctor --fix` calls it. */

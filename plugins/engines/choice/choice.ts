@@ -3,6 +3,7 @@ import type { EngineProbe } from '../../../core/index.js';
 import {
   builtInNames,
   findPlugin,
+  findQuietly,
   loadBuiltIns,
   shortNameIn,
   slotKeys,
@@ -34,6 +35,9 @@ export async function brokenEngines(): Promise<{ engine: string; works: false; d
   }));
 }
 
+/** What people call an engine that has the device. */
+const DEVICES = new Set(['cuda', 'gpu', 'nvidia', 'rocm', 'tpu']);
+
 /**
  * Returns the plugin for `engine: NAME`, or for `engine: auto` the best that works here; logs why others were rejected.
  * @throws UsageError with the reason, if it does not work here
@@ -44,6 +48,8 @@ export async function chooseEngine(
   precision: string,
   log: (line: string) => void,
 ): Promise<FoundPlugin> {
+  if (DEVICES.has(name) && (await findQuietly(name, cwd, 'engine')) === undefined)
+    throw new UsageError('ESP_ENGINE', `${name} is no engine: ${await whoHasGpu()}`);
   if (name !== 'auto') {
     const plugin = await findPlugin(name, cwd, 'engine');
     const answer = await probe(plugin);
@@ -76,6 +82,7 @@ export async function firstThatWorks(
     if (answer.works) {
       const others = passedOver.length === 0 ? '' : ` (not taken: ${passedOver.join('; ')})`;
       log(`engine: ${shortName(plugin)}, ${answer.detail}${showPrecision(answer, precision)}${others}`);
+      for (const { advice } of answers.values()) if (advice !== undefined) log(advice);
       return plugin;
     }
     passedOver.push(`${shortName(plugin)}: ${answer.why ?? answer.detail}`);
@@ -97,6 +104,16 @@ export function isOnGpu(probe: EngineProbe | undefined): boolean {
 /** Returns the name that configs use: `wasm` for `engine-wasm`. */
 export function shortName(plugin: FoundPlugin): string {
   return shortNameIn('engine', plugin.options.name);
+}
+
+/** Says which engine has a GPU or TPU here. */
+async function whoHasGpu(): Promise<string> {
+  const { plugins } = await builtInEngines();
+  for (const plugin of plugins.filter((each) => each.class.mayHaveGpu?.() === true)) {
+    const { works, detail } = await probe(plugin);
+    if (works) return `set engine: ${shortName(plugin)} (${detail})`;
+  }
+  return 'no engine finds a GPU or TPU here; `espalier engine install xla` installs one that uses it';
 }
 
 async function builtInEngines(): Promise<{ plugins: FoundPlugin[]; broken: BrokenPlugin[] }> {

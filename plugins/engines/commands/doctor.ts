@@ -12,10 +12,12 @@ function define(command: Command): void {
     .description('say which engines work here, and why the others do not')
     .option('--peak', 'measure what each engine reaches here, which the metric `mfu` is a share of')
     .option('--fix', 'install what this machine can without downloads, such as the native engine with a compiler')
+    .option('--parity', 'compare the device of engine xla with engine cpu; if it agrees, engine: auto takes it')
     .option('--json', 'print JSON')
-    .action(async (flags: { fix?: boolean; json?: boolean; peak?: boolean }) => {
+    .action(async (flags: { fix?: boolean; json?: boolean; parity?: boolean; peak?: boolean }) => {
       const { brokenEngines, isOnGpu, probeEngines, shortName, showPrecision } = await import('../choice/choice.js');
       const { showFlops } = await import('../peak/peak.js');
+      const parity = flags.parity === true ? await (await import('../xla/parity.js')).checkParity() : undefined;
       const probed = await probeEngines();
       const fixes = flags.fix === true ? await fix(probed, flags.json === true) : undefined;
       const now = fixes === undefined || fixes.length === 0 ? probed : await probeEngines();
@@ -24,7 +26,7 @@ function define(command: Command): void {
       const working = engines.filter(({ works }) => works).map(({ engine }) => engine);
       const taken = engines.find(isOnGpu)?.engine ?? working[0];
       const peaks = flags.peak === true ? await measurePeaks(working) : undefined;
-      print(flags.json, { node: process.version, engines, auto: taken, peaks, fixes }, () =>
+      print(flags.json, { node: process.version, engines, auto: taken, parity, peaks, fixes }, () =>
         [
           `node ${process.version} on ${process.platform}-${process.arch}`,
           ...engines.map(({ engine, ...probe }) =>
@@ -37,6 +39,8 @@ function define(command: Command): void {
             installed ? `fixed: engine ${engine} is installed` : `not fixed: ${why ?? engine}`,
           ),
           ...(fixes?.length === 0 ? [NOTHING_TO_FIX] : []),
+          ...engines.flatMap(({ advice }) => advice ?? []),
+          ...(parity === undefined ? [] : [`parity: ${parity}`]),
           ...(peaks ?? []).map(
             ({ engine, description, flops, busy }) =>
               `  peak   ${engine.padEnd(12)} ${showFlops(flops)} (${description})${busy ? ', while other programs were computing: it may be too low' : ''}`,

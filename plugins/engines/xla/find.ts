@@ -24,6 +24,11 @@ export function findLibrary(): string | undefined {
   return [...installed, ...ofPython].find((file) => existsSync(file));
 }
 
+/** Whether the library is of a plugin for GPUs or TPUs, by its name. */
+export function isForGpu(file: string | undefined): boolean {
+  return file !== undefined && /cuda|rocm|tpu/.test(path.basename(file));
+}
+
 /** Folders of Python packages: of the active environment, of the Pythons on the PATH, and of the user. */
 function pythonFolders(): string[] {
   const { VIRTUAL_ENV, CONDA_PREFIX, PATH = '' } = process.env;

@@ -16,10 +16,13 @@ import {
 } from '../../../core/index.js';
 import type { XlaBackend } from './backend.js';
 import { autoPrecision, describeDevice, openDevice } from './device.js';
+import { findLibrary, isForGpu } from './find.js';
 import { registerXlaBackend } from './kernels/index.js';
+import { hasParity } from './parity.js';
 import { recordKernels } from './recording.js';
 
 const LONG_MS = 1000;
+const UNCHECKED = 'engine xla has a device here: `espalier doctor --parity` checks it, and then engine: auto takes it';
 
 @Plugin({
   name: 'engine-xla',
@@ -36,10 +39,16 @@ export default class XlaEngine implements Engine {
   static probe(): EngineProbe {
     try {
       const device = openDevice();
-      return { works: true, detail: describeDevice(device), autoPrecision: autoPrecision(device) };
+      const answer = { works: true, detail: describeDevice(device), autoPrecision: autoPrecision(device) };
+      if (device.platform === 'cpu') return answer;
+      return hasParity(device) ? { ...answer, gpu: true } : { ...answer, advice: UNCHECKED };
     } catch (thrown) {
       return { works: false, detail: 'XLA', why: messageOf(thrown) };
     }
+  }
+
+  static mayHaveGpu(): boolean {
+    return isForGpu(findLibrary());
   }
 
   static async install(request: InstallRequest): Promise<void> {

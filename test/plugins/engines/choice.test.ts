@@ -1,7 +1,7 @@
 import test, { type ExecutionContext } from 'ava';
 import type { EngineProbe } from '../../../core/contracts/engine.js';
 import type { FoundPlugin } from '../../../core/families/load.js';
-import { firstThatWorks } from '../../../plugins/engines/choice/choice.js';
+import { chooseEngine, firstThatWorks } from '../../../plugins/engines/choice/choice.js';
 
 const asked: string[] = [];
 
@@ -75,4 +75,19 @@ test.serial('if no engine works, the error lists every reason', async (t) => {
       message: 'no engine works here: native: it was not built; tensorflow: it does not load',
     },
   );
+});
+
+test.serial('auto says what an engine needs before it takes its device', async (t) => {
+  const lines: string[] = [];
+  const unchecked = engine('xla', { works: true, gpu: false, advice: 'check the device of xla' });
+  const plugin = await firstThatWorks([engine('native', { works: true }), unchecked], (line) => lines.push(line));
+  t.is(plugin.options.name, 'engine-native');
+  t.deepEqual(lines, ['engine: native, native 1.0', 'check the device of xla']);
+});
+
+test('a device is no engine: the error names the engine that has it, or the one to install', async (t) => {
+  await t.throwsAsync(() => chooseEngine('cuda', import.meta.dirname, 'auto', () => undefined), {
+    message:
+      /^cuda is no engine: (set engine: \w+ \(|no engine finds a GPU or TPU here; `espalier engine install xla`)/,
+  });
 });

@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { chmodSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import test, { type ExecutionContext } from 'ava';
+import type { ExecutionContext } from 'ava';
 import { findLibrary } from '../../../../plugins/engines/xla/find.js';
 import { kindHere } from '../../../../plugins/engines/xla/install/driver.js';
 import { installFolder, installXla } from '../../../../plugins/engines/xla/install/install.js';
