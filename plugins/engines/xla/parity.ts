@@ -64,10 +64,10 @@ async function losses(engine: string, precision: string): Promise<number[]> {
     return Array.from({ length: STEPS }, (_, iteration) => {
       const gradients = new Map<string, tf.Tensor>();
       const batch = { ...SIZE, inputs: ids(7 + iteration), targets: ids(11 + iteration) };
-      const { loss } = microBatchStep(passes, batch, 1, gradients, { pass: { iteration, microBatch: 0 } });
+      const losses = microBatchStep(passes, batch, 1, gradients, { pass: { iteration, microBatch: 0 } });
       optimizer.step({ parameters: trainableParameters(gpt), gradients, learningRate: 1e-2, gradClip: 1 });
       for (const gradient of gradients.values()) gradient.dispose();
-      return loss;
+      return losses().loss;
     });
   } finally {
     await run.dispose();

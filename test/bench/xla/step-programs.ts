@@ -45,9 +45,10 @@ export async function stepPrograms(
     for (let iteration = 0; iteration < 2; iteration++) {
       client.ran.length = 0;
       const gradients = new Map<string, tf.Tensor>();
-      microBatchStep(passes, batch, 1, gradients, { pass: { iteration, microBatch: 0 } });
+      const losses = microBatchStep(passes, batch, 1, gradients, { pass: { iteration, microBatch: 0 } });
       optimizer.step({ parameters: trainableParameters(model), gradients, learningRate: 1e-3, gradClip: 1 });
       for (const gradient of gradients.values()) gradient.dispose();
+      losses();
     }
     return [...client.ran];
   } finally {
