@@ -32,8 +32,8 @@ export { adamwStep, type AdamWParameter, type AdamWSettings, type AdamWTensors }
 export { registerOps } from './operations/register.js';
 export { Attributes, KernelInputs, type CompositeKernel } from './operations/kernel.js';
 
-/** Marks work whose tensor shapes change every time, such as generation: an engine compiles nothing for it. */
-export { shapesChange, withChangingShapes } from './operations/changing-shapes.js';
+/** Work whose tensor shapes change every time, such as generation: an engine compiles nothing for it, or pads its texts. */
+export { paddedLength, padLengthsOn, shapesChange, withChangingShapes } from './operations/changing-shapes.js';
 
 /** Marks work during which no weight changes, such as generation: an engine may keep weights in a faster form. */
 export { constantWeights, constantWeightsScope, withConstantWeights } from './operations/constant-weights.js';

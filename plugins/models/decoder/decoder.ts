@@ -168,11 +168,14 @@ export abstract class Decoder implements Model, Growable, InspectableModel, Weig
 
   generateSteps(prompt: readonly number[], options: readonly GenerateOptions[]): Generator<undefined, number[][]> {
     const { blockSize } = this;
-    const last: LastLogits = (ids, past) => {
+    const last: LastLogits = (ids, length, past) => {
       const layers = this.#layers({ past });
       const hidden = this.hiddenStates(layers, ids); // [rows, time, embd]
       const [rows, time, width] = hidden.shape;
-      return this.head(layers, time === 1 ? hidden : tf.slice(hidden, [0, time - 1, 0], [rows, 1, width]));
+      if (time === 1) return this.head(layers, hidden);
+      // Of a padded text by number: an engine that compiles has one program for all lengths.
+      if (length < time) return this.head(layers, tf.gather(hidden, tf.tensor1d([length - 1], 'int32'), 1));
+      return this.head(layers, tf.slice(hidden, [0, time - 1, 0], [rows, 1, width]));
     };
     return decoderSteps({ blockSize, last }, prompt, options);
   }

@@ -1,10 +1,13 @@
 import { tf, type GenerateOptions } from '../../../core/index.js';
-import { constantWeightsScope } from '../../ops/contract.js';
+import { constantWeightsScope, paddedLength } from '../../ops/contract.js';
 import { generateSteps, type NextLogits } from '../generation/steps.js';
 import { Past } from './past.js';
 
-/** Computes the logits of the token that follows each row: ids [rows, time] → [rows, 1, vocab]. */
-export type LastLogits = (ids: tf.Tensor2D, past?: Past) => tf.Tensor3D;
+/**
+ * Computes the logits of the token that follows each row: ids [rows, time] → [rows, 1, vocab].
+ * @param length of the rows without the padding after it
+ */
+export type LastLogits = (ids: tf.Tensor2D, length: number, past?: Past) => tf.Tensor3D;
 
 /** Continues a prompt once for each of `options`, with a key/value cache between steps. */
 export function* decoderSteps(
@@ -13,16 +16,21 @@ export function* decoderSteps(
   options: readonly GenerateOptions[],
 ): Generator<undefined, number[][]> {
   const tokens = Math.max(0, ...options.map(({ maxNewTokens }) => maxNewTokens));
-  const past = new Past(options.length, Math.min(blockSize, prompt.length + tokens));
+  const past = new Past(options.length, paddedLength(Math.min(blockSize, prompt.length + tokens), blockSize));
+  // No position sees those after it, and the cache's are overwritten before they are seen.
+  const padded = (ids: readonly number[]): number[] => [
+    ...ids,
+    ...new Array<number>(paddedLength(ids.length, blockSize) - ids.length).fill(0),
+  ];
   const withConstantWeights = constantWeightsScope();
   const logits: NextLogits = {
-    after: (ids) => withConstantWeights(() => logitsAfter(last, [ids])),
+    after: (ids) => withConstantWeights(() => logitsAfter(last, [padded(ids)], ids.length)),
     kept: {
-      begin: (ids) => withConstantWeights(() => logitsAfter(last, [ids], past)),
+      begin: (ids) => withConstantWeights(() => logitsAfter(last, [padded(ids)], ids.length, past)),
       next: (ids) => {
         const rows = ids.map((id) => [id]);
         return rowsOf(
-          withConstantWeights(() => logitsAfter(last, rows, past)),
+          withConstantWeights(() => logitsAfter(last, rows, 1, past)),
           ids.length,
         );
       },
@@ -36,14 +44,19 @@ export function* decoderSteps(
 }
 
 /** Returns the logits of the token that follows each row, [rows, vocab]. */
-function logitsAfter(last: LastLogits, rows: readonly (readonly number[])[], past?: Past): Float32Array {
-  const time = rows[0]?.length ?? 0;
+function logitsAfter(
+  last: LastLogits,
+  rows: readonly (readonly number[])[],
+  length: number,
+  past?: Past,
+): Float32Array {
+  const shape: [number, number] = [rows.length, rows[0]?.length ?? 0];
   let logits = new Float32Array();
   // Not returned from `tidy`, which would search it for tensors number by number.
   tf.tidy(() => {
-    logits = Float32Array.from(last(tf.tensor2d(rows.flat(), [rows.length, time], 'int32'), past).dataSync());
+    logits = Float32Array.from(last(tf.tensor2d(rows.flat(), shape, 'int32'), length, past).dataSync());
   });
-  past?.advance(time);
+  past?.advance(length);
   return logits;
 }
 

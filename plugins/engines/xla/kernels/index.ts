@@ -1,5 +1,5 @@
 import { tf } from '../../../../core/index.js';
-import { Attributes, type CompositeKernel, KernelInputs, registerOps } from '../../../ops/contract.js';
+import { Attributes, type CompositeKernel, KernelInputs, padLengthsOn, registerOps } from '../../../ops/contract.js';
 import { XlaBackend } from '../backend.js';
 import type { XlaKernel } from '../kernel.js';
 import type { Client } from '../pjrt/client.js';
@@ -42,6 +42,7 @@ export function registerXlaBackend(name: string, client: Client, products: Produ
   if (registered !== undefined) return xlaBackend(tf.findBackend(name));
   const xla = new XlaBackend(client, products);
   tf.registerBackend(name, () => xla);
+  padLengthsOn(name);
   const onHost = new Map(tf.getKernelsForBackend('cpu').map((kernel) => [kernel.kernelName, kernel.kernelFunc]));
   const ours = new Map(kernels.map((kernel) => [kernel.name, kernel]));
   for (const kernelName of new Set([...onHost.keys(), ...ours.keys()])) {

@@ -1,13 +1,27 @@
 import { tf } from '../../../../core/index.js';
 import type { XlaKernel } from '../kernel.js';
-import { sizeOf } from '../stablehlo/graph.js';
+import { list, sizeOf } from '../stablehlo/graph.js';
 
 /** Kernels that only move elements. */
 export const moveKernels: readonly XlaKernel[] = [
   {
     name: 'Slice',
+    // A row of a table: generation needs another one for each token.
+    varying: (attributes, inputs) => {
+      const [begin, size] = [attributes.numbers('begin'), attributes.numbers('size')];
+      const isRow = inputs.get('x').rank === 2 && size[0] === 1 && begin[1] === 0;
+      return isRow ? { instead: ['begin'], numbers: Int32Array.of(begin[0]!) } : undefined;
+    },
     lower: (call) => {
       const x = call.inputs.get('x');
+      if (call.numbers() !== undefined) {
+        const { graph } = call;
+        const shape = [1, call.attributes.numbers('size')[1]!].map((size) => (size < 0 ? x.shape[1]! : size));
+        const start = [call.number(0), graph.constant(0, { shape: [], type: 'i32' })];
+        const value = call.get('x');
+        const sizes = `slice_sizes = ${list(shape)}`;
+        return graph.operation('dynamic_slice', [value, ...start], { shape, type: value.type }, sizes);
+      }
       const [begin = [], size = []] = tf.slice_util.parseSliceParams(
         x,
         call.attributes.numbers('begin'),
