@@ -74,7 +74,7 @@ export const kinds: Readonly<Record<KindName, Kind>> = {
   },
 };
 
-/** @throws UsageError for a name that is none */
+/** @throws UsageError for an unknown name */
 export function kindNamed(name: string): KindName {
   const found = kindNames.find((kind) => kind === name);
   if (found !== undefined) return found;
