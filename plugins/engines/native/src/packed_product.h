@@ -21,17 +21,20 @@ struct Epilogue {
 /** Computes one tile: MR lanes of a, whose words left(u, i) returns, times NR lanes of b, summed over the units. */
 template <class In, class Left>
 inline void sum_products(int64_t units, Left&& left, const uint32_t* b, Floats (&sums)[MR][NV]) {
-  for (int i = 0; i < MR; i++)
-    for (int v = 0; v < NV; v++) sums[i][v] = Floats{};
+  // Later code reads `sums` at an index that varies, so Clang keeps it in memory; these stay in registers.
+  Floats kept[MR][NV] = {};
   for (int64_t u = 0; u < units; u++) {
     Words right[NV];
     for (int v = 0; v < NV; v++) right[v] = load(b + u * NR + v * W);
 #pragma GCC unroll 16
     for (int i = 0; i < MR; i++) {
       const Words word = left(u, i);
-      for (int v = 0; v < NV; v++) sums[i][v] = In::multiply_add(sums[i][v], word, right[v]);
+      for (int v = 0; v < NV; v++) kept[i][v] = In::multiply_add(kept[i][v], word, right[v]);
     }
   }
+#pragma GCC unroll 16
+  for (int i = 0; i < MR; i++)
+    for (int v = 0; v < NV; v++) sums[i][v] = kept[i][v];
 }
 
 template <class In>
