@@ -6,7 +6,13 @@ import { z } from 'zod';
 export type Question = { readonly steps: number } | { readonly product: number };
 
 const readySchema = z.object({ ready: z.string() });
-const answerSchema = z.object({ times: z.array(z.number()), peakBytes: z.number(), residentBytes: z.number() });
+const answerSchema = z.object({
+  times: z.array(z.number()),
+  peakBytes: z.number(),
+  residentBytes: z.number(),
+  /** Of the process's processor time, for each step; of those that measure steps. */
+  hostMilliseconds: z.number().default(NaN),
+});
 export type Answer = z.output<typeof answerSchema>;
 
 /** A process that waits for requests, so that several can take turns on a machine. */

@@ -15,7 +15,7 @@ const peer = fileURLToPath(new URL('../../../test/bench/peer.py', import.meta.ur
 export async function ours(engine: string, shape: Shape, settings: readonly string[] = []): Promise<Contestant> {
   const args = [worker, JSON.stringify(shape), `engine=${engine}`, ...settings];
   const contestant = await startContestant(engine, process.execPath, args);
-  return { ...contestant, name: `${engine} ${/, (f32|bf16),/.exec(contestant.description)?.[1] ?? 'f32'}` };
+  return { ...contestant, name: `${engine} ${/, (f32|bf16)(?:,|$)/.exec(contestant.description)?.[1] ?? 'f32'}` };
 }
 
 /** What is written after `prompt`, by a model of random weights. */

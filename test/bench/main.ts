@@ -14,6 +14,7 @@ import {
   analysisSection,
   cliffsSection,
   dataSection,
+  hostSection,
   loopSection,
   machine,
   prepareSection,
@@ -122,8 +123,8 @@ if (parts.includes('gpu')) {
   if (working.some(({ probe }) => isOnGpu(probe))) {
     const results = await measureOnGpu({ python, say });
     figures['gpu'] = results;
-    sections.set('gpu', `${machine(results)}\n\n${stepSection(results)}`);
-  } else say('gpu: TensorFlow finds no GPU here');
+    sections.set('gpu', `${machine(results)}\n\n${stepSection(results)}\n\n${hostSection(results)}`);
+  } else say('gpu: no engine that may be chosen finds a GPU here; `espalier doctor` says why');
 }
 if (parts.includes('loop')) {
   const results = [];

@@ -49,6 +49,17 @@ export function stepSection(results: readonly StepResult[]): string {
   return table(heads, rows);
 }
 
+/** Beside `stepSection`: how long a step keeps the processor, while a GPU computes. */
+export function hostSection(results: readonly StepResult[]): string {
+  const rows = results.map(({ shape, name, milliseconds, hostMilliseconds }) => [
+    shape,
+    name,
+    round(milliseconds),
+    round(hostMilliseconds),
+  ]);
+  return table(['Shape', 'What', 'Median, ms', 'Processor time, ms'], rows);
+}
+
 export function loopSection(results: readonly LoopResult[]): string {
   const heads = [
     'Shape',

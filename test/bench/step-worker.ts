@@ -30,8 +30,16 @@ const batch: Batch = { batchSize, blockSize, inputs: ids(7919), targets: ids(104
 answer({ ready: run.container.resolve(Engine).description });
 for await (const line of createInterface({ input: process.stdin })) {
   const question: Question = JSON.parse(line);
+  const before = process.cpuUsage();
   const times = 'steps' in question ? await timed(question.steps, step) : await productsOf(question.product);
-  answer({ times, peakBytes: process.resourceUsage().maxRSS * 1024, residentBytes: process.memoryUsage.rss() });
+  const { user, system } = process.cpuUsage(before);
+  const hostMilliseconds = (user + system) / 1000 / times.length;
+  answer({
+    times,
+    hostMilliseconds,
+    peakBytes: process.resourceUsage().maxRSS * 1024,
+    residentBytes: process.memoryUsage.rss(),
+  });
 }
 await run.dispose();
 

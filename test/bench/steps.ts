@@ -11,6 +11,8 @@ export interface StepResult {
   readonly milliseconds: number;
   readonly fastest: number;
   readonly peakBytes: number;
+  /** Of the process's processor time, for each step. */
+  readonly hostMilliseconds: number;
   /** Time of the step's arithmetic at the speed of this engine's matrix product, of the step's time; ours alone. */
   readonly floorShare?: number;
 }
@@ -43,10 +45,11 @@ export function measurePretrained({ say, ...request }: Omit<StepRequest, 'shapes
   return measure(new Map([['gpt2, pretrained', pretrainedShape]]), starts, say);
 }
 
-/** The `tensorflow` engine on a GPU, and PyTorch on it. */
+/** The engines that use a GPU, and PyTorch on it. */
 export function measureOnGpu({ python, say }: Pick<StepRequest, 'python' | 'say'>): Promise<StepResult[]> {
   const starts = (_name: string, shape: Shape): Start[] => [
     () => ours('tensorflow', shape),
+    ...['f32', 'bf16'].map((precision) => () => ours('xla', shape, [`precision=${precision}`])),
     ...peers(shape, { python, device: 'cuda' }),
   ];
   return measure(new Map(Object.entries(gpuShapes)), starts, say);
@@ -148,6 +151,7 @@ async function takeTurns(
   const times = new Map(contestants.map((contestant) => [contestant, [] as number[]]));
   const products = new Map(contestants.map((contestant) => [contestant, [] as number[]]));
   const peaks = new Map<Contestant, number>();
+  const hosts = new Map<Contestant, number>();
   const paces = new Map<Contestant, number>();
   for (const contestant of contestants) paces.set(contestant, median((await contestant.ask({ steps: 3 })).times));
   const fastest = Math.min(...paces.values());
@@ -158,6 +162,7 @@ async function takeTurns(
       const answer = await contestant.ask({ steps: Math.max(1, Math.round(TURN / pace)) });
       times.get(contestant)?.push(...answer.times);
       peaks.set(contestant, answer.peakBytes);
+      hosts.set(contestant, answer.hostMilliseconds);
       if (contestant.name.startsWith('native')) {
         products.get(contestant)?.push(...(await contestant.ask({ product: PRODUCT_SIZE })).times);
       }
@@ -176,6 +181,7 @@ async function takeTurns(
       milliseconds,
       fastest: Math.min(...all),
       peakBytes: peaks.get(contestant) ?? NaN,
+      hostMilliseconds: hosts.get(contestant) ?? NaN,
       ...(Number.isFinite(floor) ? { floorShare: floor / milliseconds } : {}),
     };
   });

@@ -5,7 +5,7 @@ import { needing, xlaForCuda } from '../../../needs.js';
 
 const cuda = xlaForCuda();
 
-/** What the engine's training steps in bf16 make each GPU do; a change for the better is to be written here, too. */
+/** The most that the engine's training steps in bf16 may make each GPU do; a change for the better is to be written here. */
 const frozen = {
   'char-base, 64 × 256': {
     H200: { attention: 12, products: 75, commandBuffers: 3, traffic: 9.71e9, memory: 2.2e9 },
@@ -25,8 +25,8 @@ for (const [shape, expected] of Object.entries(frozen)) {
     for (const [card, { traffic, memory, products, ...counts }] of Object.entries(expected)) {
       const step = steps.find((each) => each.card === card);
       t.like(step, { ...counts, products: { bf16: products, f32: 0 }, loops: 0, launches: 0 }, card);
-      t.assert(isNear(step?.traffic, traffic), `${card}: traffic is ${String(step?.traffic)}`);
-      t.assert(isNear(step?.memory, memory), `${card}: memory is ${String(step?.memory)}`);
+      t.assert(isWithin(step?.traffic, traffic), `${card}: traffic is ${String(step?.traffic)}`);
+      t.assert(isWithin(step?.memory, memory), `${card}: memory is ${String(step?.memory)}`);
     }
   });
 }
@@ -68,6 +68,6 @@ test('the schedule of a compiled program is counted', (t) => {
   t.throws(() => scheduleOf('HloModule empty'), { message: /no entry/ });
 });
 
-function isNear(found: number | undefined, known: number): boolean {
-  return found !== undefined && Math.abs(found / known - 1) < TOLERANCE;
+function isWithin(found: number | undefined, known: number): boolean {
+  return found !== undefined && found < known * (1 + TOLERANCE);
 }
