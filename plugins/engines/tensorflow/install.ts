@@ -41,7 +41,10 @@ export async function installTensorflow({ gpu, device, force, log }: InstallRequ
     log(`${there.detail}; installing it again`);
   }
   await requireTools(tools);
-  const checked = await installInto(folder, (work) => make(work, variant, log));
+  const checked = await installInto(folder, async (work) => {
+    const made = await make(work, variant, log);
+    return { ...made, detail: made.detail.replace(work, folder) };
+  });
   log(`installed ${checked.detail}`);
   if (variant === 'gpu' && !checked.gpu)
     log('no GPU was found: `nvidia-smi` says whether this machine has one, and its driver');
