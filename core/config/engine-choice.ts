@@ -1,5 +1,5 @@
 import { provided } from '../families/provided.js';
-import { type FoundPlugin } from '../families/load.js';
+import type { FoundPlugin } from '../families/load.js';
 import { findPlugin } from '../families/resolve.js';
 
 /** Chooses the engine. A family implements it as `provided` in `provides/engine-choice.ts`. */
