@@ -5,20 +5,14 @@ import type { PjrtPlugin } from '../../../plugins/engines/xla/pjrt/plugin.js';
 import type { Card } from './cards.js';
 import type { GivenProgram } from './described-client.js';
 import { DescribedDevice } from './described-device.js';
-import { scheduleOf, shortestTime } from './schedule.js';
+import { scheduleOf, shortestTime, type Schedule } from './schedule.js';
 
 /** What the programs of a step make a GPU do; sums over the programs. */
-export interface CompiledStep {
+export interface CompiledStep extends Omit<Schedule, 'operations'> {
   readonly programs: number;
   /** CUDA graphs, each of which the host starts at once, and kernels that it starts one by one. */
   readonly commandBuffers: number;
   readonly launches: number;
-  readonly products: { readonly bf16: number; readonly f32: number };
-  readonly attention: number;
-  readonly loops: number;
-  readonly kernels: number;
-  readonly arithmetic: number;
-  readonly traffic: number;
   /** Bytes of the largest program: arguments, temporary memory, and results that take no argument's place. */
   readonly memory: number;
   /** See `shortestTime`. */

@@ -8,24 +8,11 @@ import { differences } from '../../../plugins/dashboard/page/run-settings.js';
 import { chosenIteration, samplesAt } from '../../../plugins/dashboard/page/samples.js';
 import { FIRST_VIEW, hashOf, viewOfHash, type View } from '../../../plugins/dashboard/page/view.js';
 import { settingsOf } from '../../../plugins/dashboard/server/settings.js';
+import { summaryOf } from './summary.js';
 
 function run(name: string, best: number | null, more: Partial<RunSummary> = {}): RunSummary {
   const loss = { name: 'val/loss', unit: 'nats', what: '', points: 2, last: best, mean: best, min: best, max: best };
-  return {
-    name,
-    status: 'done',
-    reasons: [],
-    iteration: 3,
-    maxIters: 3,
-    tokens: 30,
-    seconds: 1,
-    metrics: best === null ? [] : [loss],
-    detailsVersion: 0,
-    named: false,
-    started: null,
-    settings: {},
-    ...more,
-  };
+  return summaryOf(name, { metrics: best === null ? [] : [loss], ...more });
 }
 
 function shownDifferences(...settings: Record<string, string>[]): [string, string, string[]][] {

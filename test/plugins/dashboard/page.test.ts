@@ -7,6 +7,7 @@ import { chartSections } from '../../../plugins/dashboard/page/groups.js';
 import { nameOf } from '../../../plugins/dashboard/page/metric-names.js';
 import type { MetricSummary, RunSummary } from '../../../plugins/dashboard/page/protocol.js';
 import { sliderAt, weightAt } from '../../../plugins/dashboard/page/series.js';
+import { summaryOf } from './summary.js';
 
 function metric(name: string, unit = ''): MetricSummary {
   return { name, unit, what: '', points: 3, last: 1, mean: 1, min: 0, max: 2 };
@@ -28,20 +29,7 @@ function shown(names: readonly (string | MetricSummary)[]): string[][] {
 }
 
 function run(name: string, ...metrics: string[]): RunSummary {
-  return {
-    name,
-    status: 'done',
-    reasons: [],
-    iteration: 3,
-    maxIters: 3,
-    tokens: 30,
-    seconds: 1,
-    metrics: metrics.map((each) => metric(each)),
-    detailsVersion: 0,
-    named: false,
-    started: null,
-    settings: {},
-  };
+  return summaryOf(name, { metrics: metrics.map((each) => metric(each)) });
 }
 
 test('training charts come first, validation is drawn with training, then a section follows for each subject', (t) => {
