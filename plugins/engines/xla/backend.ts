@@ -13,26 +13,26 @@ import type { Value } from './stablehlo/program.js';
 import { type Trace, Writing } from './writing.js';
 
 /**
- * tfjs's cpu backend whose tensors are on a device of XLA. A kernel is a program, compiled when it is first called with
- * such inputs. A kernel that has no program runs on the host, as the cpu backend's, so that every TensorFlow.js operation
- * is there.
+ * A backend with tensors on an XLA device. Each kernel is a program, compiled once per combination of input shapes.
+ * Kernels without a program run on the host, from the cpu backend it extends, so that every TensorFlow.js operation
+ * works.
  */
 export class XlaBackend extends cpu.MathBackendCPU implements Tensors {
   readonly compiler: Compiler;
   readonly #programs = new KernelPrograms(this);
-  /** What kernels are written into, instead of being run. */
+  /** Program that kernel calls are traced into instead of being run. */
   #writing: Writing | undefined;
 
   constructor(
     readonly client: Client,
-    /** Of the operands of matrix products. */
+    /** Precision of the operands of matrix products. */
     readonly products: ProductPrecision,
   ) {
     super();
     this.compiler = new Compiler(client);
   }
 
-  /** Runs a kernel, or writes it into the program that is being written. @returns undefined if it has no form for the call */
+  /** Runs a kernel, or traces it into the current program. @returns undefined if the call cannot be compiled */
   run(kernel: XlaKernel, inputs: KernelInputs, attributes: Attributes): Results | undefined {
     if (inputs.all().some(({ dtype }) => !isNumberType(dtype))) return undefined;
     const writing = this.#writing;
@@ -46,7 +46,7 @@ export class XlaBackend extends cpu.MathBackendCPU implements Tensors {
 
   /**
    * Runs a kernel of the cpu backend on the host.
-   * @throws UntraceableError while a program is written, if it makes something of tensors that are no constants
+   * @throws UntraceableError while tracing, if an input is not a constant
    */
   onHost(inputs: KernelInputs, compute: () => Results): Results {
     const outputs = compute();
@@ -56,12 +56,12 @@ export class XlaBackend extends cpu.MathBackendCPU implements Tensors {
     return outputs;
   }
 
-  /** Whether kernels are written into a program. */
+  /** Whether kernel calls are being traced into a program. */
   get isWriting(): boolean {
     return this.#writing !== undefined;
   }
 
-  /** The inputs, with logits, the largest values of a pass, as a product has them in fewer bits. */
+  /** Returns the inputs, with logits (the largest tensor of a pass) in the precision of products. */
   narrowed(inputs: KernelInputs): KernelInputs {
     const logits = inputs.optional('logits');
     if (logits === undefined || this.#writing === undefined) return inputs;
@@ -69,7 +69,7 @@ export class XlaBackend extends cpu.MathBackendCPU implements Tensors {
     return new KernelInputs({ ...Object.fromEntries(inputs.named()), logits: narrow });
   }
 
-  /** A composite as a kernel: its operations are written into one program. */
+  /** Returns a composite as one kernel: its operations are traced into one program. */
   lowered({ name, compute }: CompositeKernel): XlaKernel {
     return {
       name,
@@ -82,7 +82,7 @@ export class XlaBackend extends cpu.MathBackendCPU implements Tensors {
     };
   }
 
-  /** Writes down what a function computes. @returns undefined where that depends on more than it may, see `Engine.record` */
+  /** Traces a function. @returns undefined if its result depends on anything but its inputs, see `Engine.record` */
   trace(
     inputs: readonly Tensor[],
     masks: readonly DropoutMask[],
@@ -104,7 +104,7 @@ export class XlaBackend extends cpu.MathBackendCPU implements Tensors {
     }
   }
 
-  /** @throws UntraceableError if a tensor is left that no program has computed */
+  /** @throws UntraceableError if a tensor's values are still unknown */
   #write<T>(writing: Writing, work: () => T): T {
     this.#writing = writing;
     tf.engine().startScope('program');
@@ -126,13 +126,13 @@ export class XlaBackend extends cpu.MathBackendCPU implements Tensors {
     return this.#writing.graph.reshape(data.value ?? this.#writing.valueOf(dataId, data), shape);
   }
 
-  /** Called where the elements of data are looked at. @throws UntraceableError if what is written would depend on them */
+  /** Called when code reads a tensor's values. @throws UntraceableError if the traced program would depend on them */
   #look(dataId: object): void {
     if (this.#writing !== undefined && !this.#writing.made.has(dataId))
       throw new UntraceableError('the elements of a tensor are looked at');
   }
 
-  /** @throws Error for a tensor that is disposed, or is not of numbers */
+  /** @throws Error for a disposed tensor, or one without numbers */
   dataOf(dataId: object): XlaData {
     const data: unknown = this.data.get(dataId);
     if (data instanceof XlaData) return data;
@@ -144,12 +144,12 @@ export class XlaBackend extends cpu.MathBackendCPU implements Tensors {
     return explained('XLA does not take a tensor', () => data.buffer(this.client));
   }
 
-  /** Numbers in one axis, on the device. */
+  /** Copies numbers to the device as a vector. */
   upload(numbers: Int32Array | Float32Array): DeviceBuffer {
     return this.client.upload(numbers, dtypeOf(formOf(numbers).type), [numbers.length]);
   }
 
-  /** A new tensor of what a program made. */
+  /** Returns a new tensor for a program's result. */
   adopt(buffer: DeviceBuffer, { dtype, shape }: Pick<XlaData, 'dtype' | 'shape'>): TensorInfo {
     const dataId = {};
     this.data.set(dataId, XlaData.ofDevice(buffer, dtype, shape));
@@ -189,7 +189,7 @@ export class XlaBackend extends cpu.MathBackendCPU implements Tensors {
     const data = XlaData.ofHost(values, dtype, shape);
     data.refCount = refCount;
     this.data.set(dataId, data);
-    // A program that is being written has it as a constant.
+    // While tracing, it becomes a constant of the program.
     if (data.isLarge && !this.isWriting) this.bufferOf(dataId);
   }
 

@@ -11,15 +11,15 @@ import { CompiledProgram, explained } from './programs.js';
 import type { Graph } from './stablehlo/graph.js';
 import type { Value } from './stablehlo/program.js';
 
-/** Size of the folder beyond which the programs that were not used for longest are deleted. */
+/** Size limit of the cache folder; beyond it, the least recently used programs are deleted. */
 const MOST_BYTES = 2 ** 30;
 
-/** SHA-256, with which a file begins. */
+/** Length of the SHA-256 hash at the start of each file. */
 const HASH_BYTES = 32;
 
 /** Compiles programs and keeps them in the cache folder, so that a second start compiles nothing. */
 export class Compiler {
-  /** Called for every program that was compiled, not for those that were loaded. */
+  /** Called for each program that is compiled rather than loaded from the cache. */
   onCompiled: (name: string, milliseconds: number) => void = () => undefined;
   readonly #flags: Flags;
   readonly #folder = path.join(cacheFolder(), 'xla-programs');
@@ -29,7 +29,7 @@ export class Compiler {
     removeOld(this.#folder);
   }
 
-  /** @param name of what it computes, for messages @throws EspalierError with what XLA says */
+  /** @param name used in messages @throws EspalierError with XLA's message */
   compile(name: string, graph: Graph, outputs: readonly Value[]): CompiledProgram {
     const code = graph.text(outputs);
     const key = `${this.client.identity}\n${JSON.stringify(this.#flags)}\n${code}`;
@@ -37,7 +37,7 @@ export class Compiler {
     return new CompiledProgram(name, this.#load(file) ?? this.#compiled(name, code, file), outputs);
   }
 
-  /** @returns undefined if the program was never compiled, or its file is damaged */
+  /** @returns undefined if the program is not in the cache, or its file is damaged */
   #load(file: string): Executable | undefined {
     try {
       const content = readFileSync(file);

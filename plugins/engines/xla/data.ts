@@ -3,12 +3,12 @@ import type { Client, DeviceBuffer, HostArray } from './pjrt/client.js';
 import { sizeOf } from './stablehlo/graph.js';
 import type { Value } from './stablehlo/program.js';
 
-/** Elements that stay on the host too, since they are looked at there: shapes, scalars. */
+/** Tensors up to this size are also kept on the host, where shapes and scalars are read. */
 const SMALL = 1024;
 
 /**
- * A tensor's data: on the device once a program has read or made it, on the host before, or, while a program is written,
- * a value in it. Several tensors may have it, each with a shape of its own.
+ * A tensor's data: on the host until a program reads it, then on the device, or, while a program is traced,
+ * a value of that program. Several tensors may share it, with different shapes.
  */
 export class XlaData {
   refCount = 1;
@@ -17,9 +17,9 @@ export class XlaData {
 
   private constructor(
     readonly dtype: NumberType,
-    /** As the device has it. */
+    /** The shape and type on the device. */
     readonly shape: readonly number[],
-    /** In the program that is being written. */
+    /** The value in the program being traced. */
     readonly value: Value | undefined,
   ) {}
 
@@ -40,7 +40,7 @@ export class XlaData {
     return new XlaData(dtype, value.shape, value);
   }
 
-  /** The elements, where they are on the host. */
+  /** The elements, if they are on the host. */
   get host(): HostArray | undefined {
     return this.#host;
   }
@@ -49,7 +49,7 @@ export class XlaData {
     return sizeOf(this.shape) > SMALL;
   }
 
-  /** A copy of the elements: what kernels of the cpu backend read. @throws UntraceableError for a value in a program */
+  /** Returns a copy of the elements for kernels of the cpu backend. @throws UntraceableError while tracing */
   get values(): HostArray {
     if (this.value !== undefined) throw new UntraceableError('its elements are looked at');
     if (this.#host !== undefined) return this.#host.slice();
@@ -58,7 +58,7 @@ export class XlaData {
     return values;
   }
 
-  /** The elements in the device's memory, to which they go with the first call. */
+  /** Returns the device buffer; the first call copies the elements to the device. */
   buffer(client: Client): DeviceBuffer {
     if (this.value !== undefined) throw new UntraceableError('it is needed outside of the program');
     if (this.#buffer === undefined) {
@@ -68,7 +68,7 @@ export class XlaData {
     return this.#buffer;
   }
 
-  /** Other elements, in memory that was this data's. */
+  /** Replaces the elements by a buffer that reuses this data's memory. */
   replace(buffer: DeviceBuffer): void {
     this.#buffer?.destroy();
     this.#buffer = buffer;
@@ -80,5 +80,5 @@ export class XlaData {
   }
 }
 
-/** Operations that cannot be written into a program: they are run one by one. */
+/** Thrown for operations that cannot be traced; they run one by one instead. */
 export class UntraceableError extends Error {}

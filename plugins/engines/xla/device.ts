@@ -3,13 +3,13 @@ import { findLibrary } from './find.js';
 import { Client } from './pjrt/client.js';
 import { PjrtPlugin } from './pjrt/plugin.js';
 
-/** By library: it and its device stay until the process ends. */
+/** Clients by library; they stay open until the process ends. */
 const clients = new Map<string, Client>();
 let chosen: Client | undefined;
 
 /**
- * The device of the machine's PJRT plugin.
- * @throws EspalierError when there is none, or it does not start
+ * Returns the device of the machine's PJRT plugin.
+ * @throws EspalierError if there is none, or it does not start
  */
 export function openDevice(): Client {
   if (chosen !== undefined) return chosen;
@@ -32,7 +32,7 @@ export function openDevice(): Client {
   }
 }
 
-/** Makes a device the engine's in place of the machine's, for programs that look at what is compiled. @returns how to undo it */
+/** Replaces the engine's device, to inspect what it compiles. @returns a function that restores the previous one */
 export function useDevice(client: Client): () => void {
   const before = chosen;
   chosen = client;
@@ -41,7 +41,7 @@ export function useDevice(client: Client): () => void {
   };
 }
 
-/** Platform, device and version of the interface in one line. */
+/** Returns platform, device and PJRT version in one line. */
 export function describeDevice({ platform, deviceKind, plugin }: Client): string {
   const device = deviceKind === platform ? platform : `${platform} (${deviceKind})`;
   return `XLA on ${device}, PJRT ${plugin.version}`;

@@ -5,12 +5,12 @@ import { EspalierError } from '../../../core/index.js';
 import { installFolder } from './install/install.js';
 import { kindNames, kinds } from './install/kinds.js';
 
-/** Names the plugin's library, as for other programs that load one. */
+/** The environment variable with the plugin's path, the same as for other PJRT programs. */
 export const LIBRARY_VARIABLE = 'PJRT_PLUGIN_LIBRARY_PATH';
 
 /**
- * The library of the machine's PJRT plugin: the one that PJRT_PLUGIN_LIBRARY_PATH names, else what `espalier engine
- * install xla` installed, else a Python environment's.
+ * Returns the library of the machine's PJRT plugin: what PJRT_PLUGIN_LIBRARY_PATH names, else what `espalier engine
+ * install xla` installed, else that of a Python environment.
  * @returns undefined if there is none
  * @throws EspalierError if the variable names a file that does not exist
  */
@@ -24,12 +24,12 @@ export function findLibrary(): string | undefined {
   return [...installed, ...ofPython].find((file) => existsSync(file));
 }
 
-/** Whether the library is of a plugin for GPUs or TPUs, by its name. */
+/** Returns whether a library's name is that of a plugin for GPUs or TPUs. */
 export function isForGpu(file: string | undefined): boolean {
   return file !== undefined && /cuda|rocm|tpu/.test(path.basename(file));
 }
 
-/** Folders of Python packages: of the active environment, of the Pythons on the PATH, and of the user. */
+/** Returns the package folders of the active Python environment, the Pythons on the PATH, and the user. */
 function pythonFolders(): string[] {
   const { VIRTUAL_ENV, CONDA_PREFIX, PATH = '' } = process.env;
   const onPath = PATH.split(path.delimiter)

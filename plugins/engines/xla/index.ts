@@ -28,7 +28,7 @@ const UNCHECKED = 'engine xla has a device here: `espalier doctor --parity` chec
   name: 'engine-xla',
   summary: 'XLA through a PJRT plugin: each kernel, and each recorded pass, is compiled for the device.',
   slot: 'engine',
-  // Behind those that work everywhere: `engine: auto` does not choose it.
+  // After the engines that work everywhere, so that `engine: auto` does not choose it.
   rank: 95,
 })
 export default class XlaEngine implements Engine {
@@ -77,7 +77,7 @@ export default class XlaEngine implements Engine {
 
   @On('run:setup')
   async setUp(): Promise<void> {
-    // Else the cpu backend, whose kernels stand in for those that we have not, prints an advertisement.
+    // Without this, the cpu backend, whose kernels fill in for missing ones, prints an advertisement.
     tf.env().set('PROD', true);
     this.#xla = registerXlaBackend(this.backend, openDevice(), this.#precision);
     this.#xla.compiler.onCompiled = (name, milliseconds) => {

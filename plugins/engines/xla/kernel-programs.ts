@@ -10,7 +10,7 @@ import { at, type Value } from './stablehlo/program.js';
 
 export type Results = TensorInfo | TensorInfo[];
 
-/** What calls need of the backend. */
+/** The part of the backend that kernel calls need. */
 export interface Tensors {
   readonly client: Pick<DeviceFacts, 'capability'>;
   readonly products: ProductPrecision;
@@ -23,14 +23,14 @@ export interface Tensors {
   incRef(dataId: object): void;
 }
 
-/** Calls of kernels as programs, each compiled when it is first called with such inputs. */
+/** Runs kernel calls as programs, compiled once per combination of input shapes and attributes. */
 export class KernelPrograms {
-  /** By the call that they were compiled for; undefined where the kernel has no form for it. */
+  /** Programs by call signature; undefined if the call cannot be compiled. */
   readonly #programs = new Map<string, Compiled | undefined>();
 
   constructor(private readonly backend: Tensors) {}
 
-  /** @returns undefined if the kernel has no form for the call */
+  /** @returns undefined if the call cannot be compiled */
   run(kernel: XlaKernel, inputs: KernelInputs, attributes: Attributes): Results | undefined {
     const varying = kernel.varying?.(attributes, inputs);
     const replaced = this.#replacedBy(kernel, inputs.all(), attributes);
@@ -52,7 +52,7 @@ export class KernelPrograms {
     return isList ? outputs : outputs[0];
   }
 
-  /** By output, the input whose memory it takes: one that no other tensor has. */
+  /** Returns for each output the input whose memory it reuses, if no other tensor shares that memory. */
   #replacedBy(kernel: XlaKernel, inputs: readonly Tensor[], attributes: Attributes): readonly (Tensor | undefined)[] {
     return (kernel.replaces?.(inputs.length, attributes) ?? []).map((index) => {
       const tensor = inputs[index];
@@ -95,7 +95,7 @@ export class KernelPrograms {
     }
   }
 
-  /** What a program is compiled for: also which inputs are one tensor, and which are replaced. */
+  /** Returns the key of a call: its inputs' forms, which of them are the same tensor, and which are replaced. */
   #signatureOf({ kernel, inputs, attributes, varying, replaced }: Request): string {
     const all = distinct(inputs.all()).map(({ dataId }): object => dataId);
     const each = inputs.named().map(([key, tensor]) => {
@@ -108,13 +108,13 @@ export class KernelPrograms {
   }
 }
 
-/** A call that is run as a program. */
+/** A kernel call to run as a program. */
 interface Request {
   readonly kernel: XlaKernel;
   readonly inputs: KernelInputs;
   readonly attributes: Attributes;
   readonly varying: Varying | undefined;
-  /** By output, the input whose memory it takes. */
+  /** For each output, the input whose memory it reuses. */
   readonly replaced: readonly (Tensor | undefined)[];
 }
 
@@ -128,7 +128,7 @@ export function isValues(values: Value | readonly Value[]): values is readonly V
   return Array.isArray(values);
 }
 
-/** Without those whose data is another's. */
+/** Returns the tensors without those that share another's data. */
 function distinct(tensors: readonly Tensor[]): Tensor[] {
   const seen = new Set<object>();
   return tensors.filter(({ dataId }) => !seen.has(dataId) && seen.add(dataId));

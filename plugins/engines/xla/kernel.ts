@@ -4,31 +4,31 @@ import type { HostArray } from './pjrt/client.js';
 import type { Graph } from './stablehlo/graph.js';
 import type { Element, Form, Value } from './stablehlo/program.js';
 
-/** A kernel as a piece of a program. */
+/** A kernel that can be lowered to StableHLO. */
 export interface XlaKernel {
   readonly name: string;
   /**
-   * Writes what the kernel computes into the call's graph, from the inputs' shapes and the attributes alone.
-   * @returns undefined if the kernel has no form for such inputs
+   * Lowers the kernel into the call's graph, using only the inputs' shapes and the attributes.
+   * @returns undefined if the kernel does not support such inputs
    */
   readonly lower: (call: KernelCall) => Value | readonly Value[] | undefined;
-  /** Numbers that differ from call to call: an argument of the program, which would be compiled anew for each else. */
+  /** Numbers that differ between calls, passed as an argument so that the program need not be recompiled. */
   readonly varying?: (attributes: Attributes, inputs: KernelInputs) => Varying | undefined;
-  /** By output, the number of the input whose memory it takes, where no other tensor has that memory. */
+  /** For each output, the index of the input whose memory it reuses if no other tensor shares it; -1 for none. */
   readonly replaces?: (inputCount: number, attributes: Attributes) => readonly number[];
 }
 
 export interface Varying {
-  /** The attributes that the numbers stand for: the program does not depend on them. */
+  /** The attributes that the numbers replace; the program does not depend on them. */
   readonly instead: readonly string[];
   readonly numbers: Int32Array | Float32Array;
 }
 
-/** A call of a kernel that is written into a graph. */
+/** A kernel call being lowered into a graph. */
 export class KernelCall {
   /**
-   * @param valueOf what a tensor is in the graph
-   * @param varying `Varying.numbers`, in one axis
+   * @param valueOf returns a tensor's value in the graph
+   * @param varying `Varying.numbers` as a vector
    */
   constructor(
     readonly graph: Graph,
@@ -51,12 +51,12 @@ export class KernelCall {
     return this.inputs.all().map(this.valueOf);
   }
 
-  /** The varying numbers, in one axis; undefined where the call has none. */
+  /** The varying numbers as a vector; undefined if the call has none. */
   numbers(): Value | undefined {
     return this.varying;
   }
 
-  /** One of the varying numbers, without axes. @throws Error where the call has none */
+  /** Returns one of the varying numbers as a scalar. @throws Error if the call has none */
   number(index: number): Value {
     if (this.varying === undefined) throw new Error('the call has no numbers of its own');
     return this.graph.reshape(this.graph.part(this.varying, 0, index, 1), []);
@@ -65,21 +65,21 @@ export class KernelCall {
 
 const ELEMENTS: Readonly<Record<string, Element>> = { float32: 'f32', int32: 'i32', bool: 'i1' };
 
-/** Types of tensors that programs have; the others stay in JavaScript. */
+/** Tensor types that programs support; tensors of other types stay in JavaScript. */
 export type NumberType = 'float32' | 'int32' | 'bool';
 
 export function isNumberType(dtype: string): dtype is NumberType {
   return dtype in ELEMENTS;
 }
 
-/** @throws Error for a type that programs do not have */
+/** @throws Error for a type that programs do not support */
 export function elementOf(dtype: string): Element {
   const element = ELEMENTS[dtype];
   if (element === undefined) throw new Error(`programs have no tensors of ${dtype}`);
   return element;
 }
 
-/** @throws Error for a type that tensors do not have */
+/** @throws Error for a type that tensors do not support */
 export function dtypeOf(element: Element): NumberType {
   if (element === 'f32') return 'float32';
   if (element === 'i32') return 'int32';
@@ -87,18 +87,18 @@ export function dtypeOf(element: Element): NumberType {
   throw new Error(`tensors are not of ${element}`);
 }
 
-/** An array of a type's elements. */
+/** Returns a new array for elements of a type. */
 export function arrayOf(dtype: NumberType, length: number): HostArray {
   if (dtype === 'float32') return new Float32Array(length);
   return dtype === 'int32' ? new Int32Array(length) : new Uint8Array(length);
 }
 
-/** Numbers in one axis, as a program has them. */
+/** Returns the form of a vector of numbers. */
 export function formOf(numbers: Int32Array | Float32Array): Form {
   return { shape: [numbers.length], type: numbers instanceof Int32Array ? 'i32' : 'f32' };
 }
 
-/** An array of numbers of any kind. */
+/** Numbers in any typed array. */
 export function isNumbers(values: unknown): values is ArrayLike<number> {
   return ArrayBuffer.isView(values) || (Array.isArray(values) && values.every((each) => typeof each === 'number'));
 }

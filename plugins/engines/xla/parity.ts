@@ -10,18 +10,18 @@ import type { Client } from './pjrt/client.js';
 
 const STEPS = 4;
 const SIZE = { batchSize: 4, blockSize: 32, vocabSize: 64 };
-/** Of each loss, relative to the engine cpu's in float32. */
+/** Largest difference of a loss, relative to engine cpu's in float32. */
 const TOLERANCES = { f32: 1e-4, bf16: 1e-2 } as const;
 
-/** Whether the device has passed `checkParity`, with this plugin. */
+/** Returns whether the device has passed `checkParity` with this plugin. */
 export function hasParity(device: Client): boolean {
   return existsSync(recordOf(device));
 }
 
 /**
- * Trains a small model on the device and on the engine cpu, and remembers that the losses are equal: then `engine: auto`
- * may take the device.
- * @returns what was compared
+ * Trains a small model on the device and on engine cpu, and stores that the losses are equal. From then on, `engine: auto`
+ * may choose the device.
+ * @returns a description of the comparison
  * @throws EspalierError naming the first loss that differs
  */
 export async function checkParity(): Promise<string> {

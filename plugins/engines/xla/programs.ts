@@ -7,13 +7,13 @@ import type { Value } from './stablehlo/program.js';
 /** absl::StatusCode::kResourceExhausted */
 const OUT_OF_MEMORY = 8;
 
-/** What a program makes. */
+/** Form of a program's result. */
 export interface Output {
   readonly dtype: NumberType;
   readonly shape: readonly number[];
 }
 
-/** A program that can be run. */
+/** A compiled program with the forms of its results. */
 export class CompiledProgram {
   readonly outputs: readonly Output[];
 
@@ -25,7 +25,7 @@ export class CompiledProgram {
     this.outputs = outputs.map(({ shape, type }) => ({ shape, dtype: dtypeOf(type) }));
   }
 
-  /** @throws EspalierError with what XLA says */
+  /** @throws EspalierError with XLA's message */
   run(inputs: readonly DeviceBuffer[]): DeviceBuffer[] {
     return explained(`XLA does not run ${this.name}`, () => this.executable.run(inputs, this.outputs.length));
   }
@@ -35,7 +35,7 @@ export class CompiledProgram {
   }
 }
 
-/** @throws EspalierError in place of PjrtError, with what can be done where the memory is too small */
+/** @throws EspalierError instead of PjrtError, with advice if memory is exhausted */
 export function explained<T>(what: string, work: () => T): T {
   try {
     return work();

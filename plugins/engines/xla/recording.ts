@@ -6,7 +6,7 @@ import type { CompiledProgram } from './programs.js';
 import { at } from './stablehlo/program.js';
 import type { Trace } from './writing.js';
 
-/** See `Engine.record`: the function runs once without numbers, and what it would compute is one program from the first run on. */
+/** See `Engine.record`: traces the function once, without values, into one program. */
 export function recordKernels(
   backend: XlaBackend,
   inputs: readonly Tensor[],
@@ -44,7 +44,7 @@ class Recording implements KernelRecording {
     return this.runOn(numbers, masks, onMark);
   }
 
-  /** Marks come once all is started: what is handed over is complete by then. */
+  /** Marks are reported once the program has started, with its results. */
   runOn(numbers: readonly HostArray[], masks: readonly DropoutMask[], onMark: Mark): Tensor[] {
     const { backend, trace } = this;
     const own = this.#upload(numbers, masks);

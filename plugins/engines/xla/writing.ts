@@ -5,21 +5,21 @@ import { elementOf, formOf, type XlaKernel } from './kernel.js';
 import type { Graph } from './stablehlo/graph.js';
 import type { Value } from './stablehlo/program.js';
 
-/** What a function computes, written down without computing it. */
+/** A traced function. */
 export interface Trace {
   readonly graph: Graph;
   readonly outputs: readonly Value[];
-  /** Where the function called `mark`, with what it handed over. */
+  /** Calls of `mark`, with the values passed. */
   readonly marks: readonly { readonly what: string; readonly complete: Value | undefined }[];
-  /** Data that the program reads besides the inputs: weights. */
+  /** Data that the program reads besides its inputs: weights. */
   readonly others: readonly object[];
 }
 
-/** A program that is being written: what kernels are called meanwhile goes into it. */
+/** A program being traced: receives the kernels that are called meanwhile. */
 export class Writing {
-  /** Data that is written by the way: constants, if the host alone has it. */
+  /** Data created while tracing: a constant if only the host has it. */
   readonly made = new Set<object>();
-  /** Data that stands for values. */
+  /** Data that represents values of the program. */
   readonly held: object[] = [];
   readonly #arguments = new Map<object, Value>();
   readonly #keys: Value | undefined;
@@ -38,12 +38,12 @@ export class Writing {
       this.#keys = graph.argument({ shape: [2 * masks.length], type: 'i32' });
   }
 
-  /** Data of before that the program reads, in the order of its arguments, the inputs among them. */
+  /** Existing data that the program reads, in the order of its arguments, including the inputs. */
   get read(): object[] {
     return [...this.#arguments.keys()];
   }
 
-  /** @throws UntraceableError where it may not be read */
+  /** @throws UntraceableError if it may not be read */
   valueOf(dataId: object, data: XlaData): Value {
     const known = this.#arguments.get(dataId);
     if (known !== undefined) return known;
@@ -53,7 +53,10 @@ export class Writing {
     return this.#add(dataId, data);
   }
 
-  /** The varying numbers of a call: constants but for a mask's keys. @throws UntraceableError for keys of no known mask */
+  /**
+   * Returns a call's varying numbers: constants, except a mask's keys.
+   * @throws UntraceableError for an unknown mask's keys
+   */
   numbersOf(kernel: XlaKernel, attributes: Attributes, inputs: KernelInputs): Value | undefined {
     const numbers = kernel.varying?.(attributes, inputs)?.numbers;
     if (numbers === undefined) return undefined;

@@ -1,20 +1,20 @@
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 
-/** A GPU that programs are compiled for without having one. */
+/** A GPU to compile for without having one. */
 export interface Card {
   readonly name: string;
-  /** As XLA describes it: GpuTargetConfigProto as text. */
+  /** XLA's description: GpuTargetConfigProto as text. */
   readonly description: string;
   /** CUDA's compute capability. */
   readonly capability: number;
-  /** Multiplications and additions of bfloat16 in a second, added up in float32. */
+  /** Peak bfloat16 operations per second, with sums in float32. */
   readonly flops: number;
-  /** Bytes in a second. */
+  /** Memory bandwidth in bytes per second. */
   readonly bandwidth: number;
 }
 
-/** XLA's key of the type bfloat16. */
+/** XLA's key of bfloat16. */
 const BF16 = 16;
 
 /**

@@ -5,7 +5,7 @@ import { table } from '../report.js';
 import { round } from '../statistics.js';
 import type { CompiledStep } from './compiled.js';
 
-/** Names the folder into which `.ci/xla-cuda` put XLA's plugin for NVIDIA GPUs. */
+/** The environment variable with the folder that `.ci/xla-cuda` wrote XLA's plugin for NVIDIA GPUs to. */
 export const CUDA_VARIABLE = 'ESPALIER_XLA_CUDA';
 
 /** A training step that was compiled for a GPU. */
@@ -27,7 +27,7 @@ const steps = [
   { shape: 'gpt2, 8 × 1024', dropout: 0 },
 ];
 
-/** @param folder as CUDA_VARIABLE names it @param shape of `gpuShapes` @returns the step on each of `cards` */
+/** @param folder value of CUDA_VARIABLE @param shape name in `gpuShapes` @returns the step on each of `cards` */
 export async function compileFor(folder: string, shape: string, dropout: number): Promise<CardStep[]> {
   const env = { ...process.env, TF_CPP_MIN_LOG_LEVEL: '3' };
   const { stdout } = await promisify(execFile)(process.execPath, [worker, folder, shape, String(dropout)], { env });

@@ -19,7 +19,7 @@ export interface CompiledStep extends Omit<Schedule, 'operations'> {
   readonly milliseconds: number;
 }
 
-/** Compiles a step's programs for a card that is not there. @throws PjrtError where XLA refuses one */
+/** Compiles a step's programs for a card that this machine does not have. @throws PjrtError if XLA rejects one */
 export function compileStep(plugin: PjrtPlugin, card: Card, programs: readonly GivenProgram[]): CompiledStep {
   const device = new DescribedDevice(plugin, card.description);
   const all = programs.map((program) => compileOne(device, card, program));
@@ -54,7 +54,7 @@ function compileOne(device: DescribedDevice, card: Card, { code, flags }: GivenP
       if (name === undefined) throw new Error(`XLA dumped no ${ending}`);
       return readFileSync(path.join(folder, name), 'utf8');
     };
-    // Those inside a command buffer are indented.
+    // Thunks inside a command buffer are indented.
     const thunks = dumped('.thunk_sequence_after_thunk_passes.txt').match(/^\d+: k\w+/gm) ?? [];
     return {
       schedule: scheduleOf(dumped('_gpu_after_optimizations.txt')),

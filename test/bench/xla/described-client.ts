@@ -5,7 +5,7 @@ import { PjrtError, type PjrtPlugin } from '../../../plugins/engines/xla/pjrt/pl
 /** absl::StatusCode::kUnimplemented */
 const UNIMPLEMENTED = 12;
 
-/** A program that the engine had compiled. */
+/** A program that the engine compiled. */
 export interface GivenProgram {
   readonly code: string;
   readonly flags: Flags;
@@ -16,7 +16,7 @@ export interface GivenProgram {
  * they make is 0.
  */
 export class DescribedClient extends Client {
-  /** In order, since it was last emptied. */
+  /** In order, since the list was last emptied. */
   readonly ran: GivenProgram[] = [];
 
   /** @param capability CUDA's compute capability, such as 8.9 */

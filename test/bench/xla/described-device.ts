@@ -1,7 +1,7 @@
 import { compileOptions, type Flags, programOf } from '../../../plugins/engines/xla/pjrt/compiling.js';
 import { namedValue, type PjrtPlugin } from '../../../plugins/engines/xla/pjrt/plugin.js';
 
-/** A device that is described, not there: programs can be compiled for it, and looked at. */
+/** A described device: programs can be compiled for it and inspected, but not run. */
 export class DescribedDevice {
   readonly #topology: bigint;
 
@@ -33,7 +33,7 @@ export class DescribedDevice {
   }
 }
 
-/** A compiled program that is on no device. */
+/** A compiled program that is not loaded on a device. */
 export class CompiledCode {
   constructor(
     private readonly plugin: PjrtPlugin,

@@ -1,6 +1,6 @@
 /** What a program makes a GPU do, counted in the schedule that XLA dumps (`…_gpu_after_optimizations.txt`). */
 export interface Schedule {
-  /** Matrix products whose operands are bfloat16, and those of float32. */
+  /** Matrix products with bfloat16 and with float32 operands. */
   readonly products: { readonly bf16: number; readonly f32: number };
   /** Calls of cuDNN's fused attention, forward and backward. */
   readonly attention: number;
@@ -11,7 +11,7 @@ export interface Schedule {
   readonly arithmetic: number;
   /** Bytes that kernels besides products and attention read and write: each operand and each result once. */
   readonly traffic: number;
-  /** Each operation. */
+  /** Every operation. */
   readonly operations: readonly Operation[];
 }
 
@@ -33,10 +33,10 @@ const BYTES: Readonly<Record<string, number>> = {
   ...{ f32: 4, s32: 4, u32: 4, f64: 8, s64: 8, u64: 8 },
 };
 
-/** Instructions that no kernel is run for. */
+/** Instructions that run no kernel. */
 const FREE = new Set(['parameter', 'constant', 'bitcast', 'tuple', 'get-tuple-element']);
 
-/** @param text HLO of a compiled module @throws Error where it has no entry */
+/** @param text HLO of a compiled module @throws Error if it has no entry */
 export function scheduleOf(text: string): Schedule {
   const entry = text.slice(text.indexOf('\nENTRY ')).split('\n').slice(2);
   const instructions = entry.flatMap(instructionOf);
@@ -67,7 +67,10 @@ export function scheduleOf(text: string): Schedule {
   };
 }
 
-/** Seconds if each operation took as long as its arithmetic or its bytes at the device's peak, whichever is longer. */
+/**
+ * Returns the seconds that the operations take if each runs at the device's peak arithmetic or bandwidth, whichever is
+ * slower.
+ */
 export function shortestTime({ operations }: Schedule, device: { flops: number; bandwidth: number }): number {
   return operations.reduce(
     (sum, { arithmetic, bytes }) => sum + Math.max(arithmetic / device.flops, bytes / device.bandwidth),
@@ -96,7 +99,7 @@ function arraysIn(type: string): string[] {
 
 function bytesIn(type: string): number {
   return arraysIn(type).reduce((sum, array) => {
-    // A workspace is no traffic.
+    // A workspace does not count as traffic.
     const bytes = /^s8\[\d+\]$/.test(array) ? 0 : (BYTES[array.slice(0, array.indexOf('['))] ?? 0);
     return sum + bytes * product(sizesOf(array));
   }, 0);
@@ -110,14 +113,14 @@ function product(numbers: readonly number[]): number {
   return numbers.reduce((all, each) => all * each, 1);
 }
 
-/** Twice the elements of the result, times what is summed for each. */
+/** Returns twice the elements of the result times the length of the sum. */
 function productOf({ line, type }: Instruction, [first = '']: readonly string[]): number {
   const [result = ''] = arraysIn(type);
   const summed = /"lhs_contracting_dimensions":\["(\d+)"\]/.exec(line)?.[1];
   return 2 * product(sizesOf(result)) * (sizesOf(first)[Number(summed)] ?? 0);
 }
 
-/** Of the unmasked half: two products of time by time forward, five backward. */
+/** Counts the unmasked half: two products of time by time forward, five backward. */
 function attentionOf({ line }: Instruction, [queries = '']: readonly string[]): number {
   const [batch = 0, time = 0, heads = 0, headDim = 0] = sizesOf(queries);
   return (line.includes('Backward') ? 5 : 2) * batch * heads * time * time * headDim;

@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { EspalierError } from '../../../../core/index.js';
 import { type KindName, kinds } from './kinds.js';
 
-/** Version of NVIDIA's driver as `nvidia-smi` says it; undefined if there is none. */
+/** Returns the version of NVIDIA's driver from `nvidia-smi`; undefined if there is none. */
 export function driverVersion(): string | undefined {
   try {
     const args = ['--query-gpu=driver_version', '--format=csv,noheader'];
@@ -17,7 +17,10 @@ export function driverVersion(): string | undefined {
   }
 }
 
-/** The kind of device that the machine has. @throws EspalierError if none is found, or if the driver is too old for all kinds */
+/**
+ * Returns the machine's kind of device.
+ * @throws EspalierError if none is found, or its driver is too old for every kind
+ */
 export function kindHere(): KindName {
   const driver = driverVersion();
   if (driver !== undefined) {

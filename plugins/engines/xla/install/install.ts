@@ -10,14 +10,14 @@ import { type Kind, kindNamed, kinds, type KindName } from './kinds.js';
 
 const GIGABYTE = 1e9;
 
-/** Folder into which `espalier engine install xla` installs a kind's plugin. */
+/** Returns the folder where `espalier engine install xla` installs the plugin for a kind of device. */
 export function installFolder(kind: KindName): string {
   return path.join(cacheFolder(), `xla-${kind}`);
 }
 
 /**
- * Installs XLA's plugin for the machine's device, or the one that is named, from PyPI. What works is kept.
- * @param known what there is for each kind
+ * Installs XLA's plugin from PyPI, for the machine's device or a named one. A working installation is kept.
+ * @param known what to install for each kind
  * @throws EspalierError naming what is missing: pip, the driver, disk space, or the package index
  */
 export async function installXla(

@@ -1,24 +1,24 @@
 import { UsageError } from '../../../../core/index.js';
 import type { Wheel } from '../../install/wheel.js';
 
-/** Kinds of devices that there is a plugin for. */
+/** Kinds of devices with a plugin. */
 export const kindNames = ['cuda13', 'cuda12', 'rocm', 'tpu'] as const;
 export type KindName = (typeof kindNames)[number];
 
-/** What is installed for a kind of device. */
+/** What to install for a kind of device. */
 export interface Kind {
   readonly wheels: readonly Wheel[];
-  /** The plugin's library in the folder. */
+  /** The plugin's library, relative to the folder. */
   readonly library: string;
-  /** Bytes on the disk, with the largest wheel beside what is extracted. */
+  /** Disk space in bytes, including the largest wheel while it is unpacked. */
   readonly bytes: number;
-  /** Of NVIDIA's driver: the oldest that works. */
+  /** Oldest NVIDIA driver that works. */
   readonly oldestDriver?: number;
 }
 
 const GIGABYTE = 1e9;
 
-/** Versions that belong together. XLA's compiler needs ptxas and libdevice beside the libraries that it calls. */
+/** Versions that work together. XLA's compiler needs ptxas and libdevice in addition to the libraries it calls. */
 export const kinds: Readonly<Record<KindName, Kind>> = {
   cuda13: {
     library: 'jax_plugins/xla_cuda13/xla_cuda_plugin.so',

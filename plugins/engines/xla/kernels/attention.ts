@@ -7,10 +7,10 @@ import { maskFactors, maskNumbers } from './dropout.js';
 import { partsOf } from './heads.js';
 import { runningOf } from './reductions.js';
 
-// As in the composite: far below any score, and finite.
+// The composite's value: far below any score, but finite.
 const MASKED = -1e30;
 
-/** Of each head: [batch, heads of keys and values, …]; queries have the heads of a group one below the other. */
+/** Queries, keys and values as [batch, keyValueHeads, …]; the query heads of a group are stacked along time. */
 interface Heads {
   readonly q: Value;
   readonly k: Value;
@@ -31,7 +31,7 @@ function plainAttention(call: KernelCall, sizes: HeadSizes): Value[] {
   const sum = kept(graph.sum(weights, [3]), graph);
   const factors = maskFactors(call, weights);
   const dropped = factors === undefined ? weights : graph.mul(weights, factors);
-  // Divided by their sum where there are fewer numbers to divide.
+  // Normalize after the product, where there are fewer numbers to divide.
   const y = graph.div(ofHeads(graph, times(graph, inGroups(graph, dropped, sizes), v), sizes), sum);
   const logSum = graph.add(most, graph.elementwise('log', sum));
   return [joinHeads(graph, y), graph.reshape(logSum, logSum.shape.slice(0, 3))];
@@ -57,13 +57,13 @@ export const attentionKernels: readonly XlaKernel[] = [
       const dropped = factors === undefined ? weights : graph.mul(weights, factors);
       const dDropped = ofHeads(graph, product(graph, dy, v, 3, 3), sizes);
       const dWeights = factors === undefined ? dDropped : graph.mul(dDropped, factors);
-      // By the weights' own sum, as the composite does.
+      // Divide by the sum of the recomputed weights, as the composite does.
       const sums = graph.sum(weights, [3]);
       const means = kept(graph.div(graph.sum(graph.mul(dWeights, weights), [3]), sums), graph);
       const dScores = inGroups(graph, graph.mul(weights, graph.sub(dWeights, means)), sizes);
       const scale = 1 / Math.sqrt(sizes.headDim);
       const dq = ofHeads(graph, graph.mul(times(graph, dScores, k), scale), sizes);
-      // Over the rows of a group, the products also sum over its heads.
+      // Rows include the heads of a group, so these products also sum over heads.
       const dk = graph.mul(product(graph, dScores, q, 2, 2), scale);
       const dv = product(graph, inGroups(graph, dropped, sizes), dy, 2, 2);
       return graph.concat(
@@ -75,7 +75,7 @@ export const attentionKernels: readonly XlaKernel[] = [
   {
     name: 'EspalierNextAttention',
     varying: (attributes) => ({ instead: ['position'], numbers: Int32Array.of(attributes.number('position')) }),
-    // Keys and values with the new position.
+    // Keys and values are updated in place.
     replaces: () => [-1, 1, 2],
     lower: (call) => {
       const { graph } = call;
@@ -129,22 +129,22 @@ function maskedScores(call: KernelCall, q: Value, k: Value, sizes: HeadSizes): V
   return graph.select(isHidden, graph.numbers(MASKED, scores), scores);
 }
 
-/** [batch, 1, time, time]: whether query and key are of different documents. */
+/** Returns [batch, 1, time, time]: whether query and key belong to different documents. */
 function isOther(graph: Graph, documents: Value): Value {
   const [batch = 0, time = 0] = documents.shape;
   const [before, after] = [0, 1].map((first) => graph.part(documents, 1, first, time - 1));
-  // Runs of equal numbers, counted: a number may come back in a later run.
+  // Number the runs of equal ids: a later run may reuse an id.
   const begins = graph.pad(graph.convert(graph.compare('NE', before!, after!), 'i32'), [0, 1], [0, 0], 0);
   const runs = runningOf(graph, begins, 1, 'add', 0);
   return graph.compare('NE', graph.reshape(runs, [batch, 1, time, 1]), graph.reshape(runs, [batch, 1, 1, time]));
 }
 
-/** Of each pair of matrices, the product of rows of a and columns of b. */
+/** Batched matrix product of a and b. */
 function times(graph: Graph, a: Value, b: Value): Value {
   return product(graph, a, b, 3, 2);
 }
 
-/** Of each pair of matrices, summed over these axes. */
+/** Batched product, summed over the given axes. */
 function product(graph: Graph, a: Value, b: Value, axisOfA: number, axisOfB: number): Value {
   return graph.product(a, b, {
     batch: [
@@ -155,7 +155,7 @@ function product(graph: Graph, a: Value, b: Value, axisOfA: number, axisOfB: num
   });
 }
 
-/** With a last axis of one element. */
+/** Adds a last axis of size 1. */
 function kept(x: Value, graph: Graph): Value {
   return graph.reshape(x, [...x.shape, 1]);
 }

@@ -4,12 +4,12 @@ import type { Graph } from '../stablehlo/graph.js';
 import { at, type Form, type Value } from '../stablehlo/program.js';
 import { partsOf } from './heads.js';
 
-/** Compute capabilities from which cuDNN has the kernel, and has it for wide heads. */
+/** Compute capabilities that have the kernel, and that have it for wide heads. */
 const AMPERE = 8;
 const HOPPER = 9;
 
 /**
- * Axes of the kernel's products: those that are summed, and those of the heads. Queries, keys, values and results are
+ * Axes of the kernel's products: contracted ones, and those of the heads. Queries, keys, values and results are
  * [batch, time, heads, headDim], scores [batch, heads, time, time].
  */
 type Axes = readonly [summedOfA: number, summedOfB: number, headsOfA: number, headsOfB: number];
@@ -24,9 +24,9 @@ const BACKWARD: Products = {
 };
 
 /**
- * Causal attention by cuDNN's fused kernel, in bfloat16: no scores [time, time] are in memory.
+ * Causal attention by cuDNN's fused kernel, in bfloat16, without scores [time, time] in memory.
  * Source: what JAX 0.10 lowers `jax.nn.dot_product_attention(implementation='cudnn')` to.
- * @returns y [batch, time, heads · headDim] and logSum [batch, heads, time]; undefined where cuDNN has no such kernel
+ * @returns y [batch, time, heads · headDim] and logSum [batch, heads, time]; undefined if cuDNN has no such kernel
  */
 export function fusedAttention(call: KernelCall, sizes: HeadSizes): readonly Value[] | undefined {
   if (!isFused(call, sizes)) return undefined;
@@ -35,8 +35,8 @@ export function fusedAttention(call: KernelCall, sizes: HeadSizes): readonly Val
 }
 
 /**
- * The gradient of `fusedAttention`. The forward kernel, whose result it needs, is written a second time; XLA sees that it
- * is the same, and runs it once.
+ * The gradient of `fusedAttention`. It repeats the call of the forward kernel, whose result it needs; XLA merges the two
+ * calls.
  */
 export function fusedAttentionGrad(call: KernelCall, sizes: HeadSizes): Value | undefined {
   if (!isFused(call, sizes)) return undefined;
@@ -53,7 +53,7 @@ export function fusedAttentionGrad(call: KernelCall, sizes: HeadSizes): Value | 
 function isFused({ graph, attributes, inputs }: KernelCall, { headDim }: HeadSizes): boolean {
   const widest = graph.capability >= HOPPER ? 256 : 128;
   const isKnown = graph.products === 'bf16' && graph.capability >= AMPERE && headDim % 8 === 0 && headDim <= widest;
-  // With dropout, cuDNN draws a mask of its own.
+  // With dropout, cuDNN would draw its own mask.
   return isKnown && attributes.number('rate') === 0 && inputs.optional('documents') === undefined;
 }
 
@@ -75,7 +75,7 @@ function forward({ graph }: KernelCall, parts: readonly Value[], { heads }: Head
   return [at(made, 0), at(made, 1)];
 }
 
-/** A call of cuDNN's; it has a result more, its workspace. */
+/** Calls a cuDNN kernel, which has its workspace as an extra result. */
 function fused(
   graph: Graph,
   target: string,
@@ -83,7 +83,7 @@ function fused(
   forms: readonly Form[],
   config: object,
 ): readonly Value[] {
-  // Axes from the one whose elements are next to each other on: results lie as queries do, by time before heads.
+  // Axes from the fastest-varying one: results have the layout of queries, time before heads.
   const order = ({ shape }: Form, axes: readonly number[]): string =>
     `dense<${shape.length === 1 ? '0' : `[${axes.join(', ')}]`}> : tensor<${String(shape.length)}xindex>`;
   const rowMajor = (form: Form): string => order(form, form.shape.map((_, axis) => axis).reverse());
@@ -100,7 +100,7 @@ function fused(
   return graph.operations('custom_call', given, [...forms, workspace], attributes.join(', ')).slice(0, -1);
 }
 
-/** CudnnfMHABackendConfig of XLA as JSON. */
+/** Returns XLA's CudnnfMHABackendConfig as JSON. */
 function configOf({ shape: [batch = 0, time = 0, heads = 0, headDim = 0] }: Form, products: Products): object {
   const described: (readonly [string, object])[] = Object.entries(products).map(
     ([name, [summedOfA, summedOfB, headsOfA, headsOfB]]) => [

@@ -5,7 +5,7 @@ import type { Form, Value } from '../stablehlo/program.js';
 
 const WORD = 2 ** 32;
 
-/** The keys of a mask and the number of its first element, which needs more than 32 bits. */
+/** Packs a mask's keys and the 64-bit index of its first element. */
 export function maskNumbers(attributes: Attributes): Varying | undefined {
   if (attributes.number('rate') === 0) return undefined;
   const [key0, key1, first] = (['key0', 'key1', 'first'] as const).map((name) => attributes.number(name));
@@ -27,19 +27,22 @@ export const dropoutKernels: readonly XlaKernel[] = [
   },
 ];
 
-/** What elements are multiplied by: 0, or 1 / (1 - rate); undefined for a rate of 0. The bits are `dropoutFactors`'s. */
+/**
+ * Returns the factor of each element, 0 or 1 / (1 - rate), with the bits of `dropoutFactors`; undefined for a rate of
+ * 0.
+ */
 export function maskFactors(call: KernelCall, form: Form): Value | undefined {
   const { graph, attributes } = call;
   const rate = attributes.number('rate');
   if (rate === 0) return undefined;
   const hash = elementHashes(call, form.shape);
-  // A whole number is below a threshold if it is below the next whole number.
+  // Comparing integers with a threshold equals comparing with the next integer.
   const isDropped = graph.compare('LT', hash, Math.ceil(rate * WORD));
   const whole = { shape: form.shape, type: 'f32' } as const;
   return graph.select(isDropped, graph.constant(0, whole), graph.constant(1 / (1 - rate), whole));
 }
 
-/** Of each element, in the order of the last axis: see `dropoutFactors` of the family `ops`. */
+/** Random bits of each element in row-major order: see `dropoutFactors` of the family `ops`. */
 function elementHashes(call: KernelCall, shape: readonly number[]): Value {
   const { graph } = call;
   const form = { shape, type: 'ui32' } as const;
@@ -47,13 +50,13 @@ function elementHashes(call: KernelCall, shape: readonly number[]): Value {
     graph.broadcast(graph.bits(call.number(index), 'ui32'), shape),
   );
   const index = graph.add(places(graph, shape), low!);
-  // Where the low half of the sum went over 32 bits.
+  // Carry of the low half of the sum.
   const carry = graph.convert(graph.compare('LT', index, low!), 'ui32');
   const first = mix(graph, graph.elementwise('xor', index, key0!), form);
   return mix(graph, graph.add(graph.add(first, key1!), graph.add(high!, carry)), form);
 }
 
-/** Each element's number. */
+/** Returns each element's index. */
 function places(graph: Graph, shape: readonly number[]): Value {
   const form = { shape, type: 'ui32' } as const;
   let step = 1;

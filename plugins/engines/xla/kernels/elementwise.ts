@@ -70,7 +70,7 @@ const BINARY: Readonly<Record<string, readonly [Binary, (readonly Element[])?]>>
   Sub: [(g, a, b) => g.sub(a, b), NUMBERS],
   Multiply: [(g, a, b) => g.mul(a, b), NUMBERS],
   RealDiv: [(g, a, b) => g.div(a, b)],
-  // Of floats, too, TensorFlow.js makes integers.
+  // TensorFlow.js returns integers for floats, too.
   FloorDiv: [(g, a, b) => g.convert(g.elementwise('floor', g.div(a, b)), 'i32')],
   Mod: [
     (g, a, b) => {
@@ -98,7 +98,7 @@ const BINARY: Readonly<Record<string, readonly [Binary, (readonly Element[])?]>>
   LogicalOr: [(g, a, b) => g.elementwise('or', a, b), TRUTHS],
 };
 
-/** Kernels that compute each element from elements at its place, and those that give a tensor another shape or type. */
+/** Elementwise kernels, and kernels that change a tensor's shape or type. */
 export const elementwiseKernels: readonly XlaKernel[] = [
   ...Object.entries(UNARY).map(([name, [compute, types]]) =>
     kernel(name, ['x'], (g, [x], call) => compute(g, x!, call), types),
@@ -120,7 +120,7 @@ export const elementwiseKernels: readonly XlaKernel[] = [
     lower: (call) => {
       const [condition, yes, no] = [call.get('condition'), call.get('t'), call.get('e')];
       if (condition.type !== 'i1' || yes.type !== no.type || !sameShape(yes.shape, no.shape)) return undefined;
-      // A condition of another shape chooses rows.
+      // A condition of another shape selects rows.
       const whole = sameShape(condition.shape, yes.shape)
         ? condition
         : call.graph.broadcast(
@@ -146,7 +146,7 @@ function named(name: string): Unary {
   return (g, x) => g.elementwise(name, x);
 }
 
-/** @param types of operands that it is for, which are all of one */
+/** @param types supported types of the operands, which all have the same one */
 function kernel(
   name: string,
   operands: readonly string[],

@@ -28,15 +28,18 @@ const kernels: readonly XlaKernel[] = [
   ...optimizerKernels,
 ];
 
-/** Operations that `registerOps` makes of others; the cpu backend's kernels would do all on the host. */
+/** Operations that `registerOps` composes of others; the cpu backend's kernels would run entirely on the host. */
 const COMPOSED = new Set(['Einsum']);
 
-/** Names of the kernels that are compiled for the types that models have. */
+/** Names of the kernels that are compiled, for the types that models use. */
 export function xlaKernels(): string[] {
   return kernels.map(({ name }) => name);
 }
 
-/** Registers the backend once: our kernels, composites as one program each, and the cpu backend's for everything else. */
+/**
+ * Registers the backend once: our kernels, one program per composite, and the cpu backend's kernels for everything
+ * else.
+ */
 export function registerXlaBackend(name: string, client: Client, products: ProductPrecision): XlaBackend {
   const registered = tf.engine().registryFactory[name];
   if (registered !== undefined) return xlaBackend(tf.findBackend(name));
@@ -68,7 +71,7 @@ function kernelFuncOf(name: string, ours: XlaKernel | undefined, onHost: tf.Kern
   };
 }
 
-/** A composite that is one program where it can be; else its operations one by one. */
+/** Returns a composite as one program if it can be traced; otherwise its operations run one by one. */
 function compiled(xla: XlaBackend, composite: CompositeKernel): CompositeKernel {
   const kernel = xla.lowered(composite);
   return {

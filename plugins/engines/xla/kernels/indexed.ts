@@ -4,8 +4,8 @@ import { type Graph, list, sizeOf } from '../stablehlo/graph.js';
 import type { Value } from '../stablehlo/program.js';
 
 /**
- * Kernels of slices by their number, and of the same number everywhere. The device cannot say that there is no such slice:
- * what is read is the nearest one, and what is written is left out.
+ * Gather, scatter and fill kernels. The device cannot report an index out of range:
+ * reads take the nearest slice, and writes are dropped.
  */
 export const indexedKernels: readonly XlaKernel[] = [
   {
@@ -20,7 +20,7 @@ export const indexedKernels: readonly XlaKernel[] = [
       if (batchSize * outerSize * sliceSize * dimSize === 0 || indices.dtype !== 'int32') return undefined;
       const count = indices.size / batchSize;
       const x = graph.reshape(call.get('x'), [batchSize, outerSize, dimSize, sliceSize]);
-      // Rows [batch · slices], numbered through.
+      // Flat row numbers over [batch · slices].
       const rows = graph.reshape(graph.transpose(x, [0, 2, 1, 3]), [batchSize * dimSize, outerSize * sliceSize]);
       const form = { shape: [batchSize, count], type: 'i32' } as const;
       const ids = graph.min(graph.max(graph.reshape(call.get('indices'), form.shape), 0), dimSize - 1);
@@ -119,7 +119,7 @@ function filled(name: string, value: number): XlaKernel {
   return { name, lower: (call) => call.graph.constant(value, call.get('x')) };
 }
 
-/** Slices of x by numbers [count, depth] of its first axes: [count, …]. */
+/** Gathers slices of x by indices [count, depth] into its first axes: [count, …]. */
 function rowsOf(graph: Graph, x: Value, ids: Value, depth: number): Value {
   const [count = 0] = ids.shape;
   const slice = x.shape.slice(depth);
@@ -139,7 +139,7 @@ function rowsOf(graph: Graph, x: Value, ids: Value, depth: number): Value {
   );
 }
 
-/** What `updates` put into x of that shape. @throws Error where they do not fit, as tfjs does */
+/** Scatters `updates` into x. @throws Error if shapes do not fit, like TensorFlow.js */
 function scattered(
   call: KernelCall,
   x: Value,
@@ -155,7 +155,7 @@ function scattered(
   return scatter(call.graph, x, ids, call.graph.reshape(call.get('updates'), rows), combine);
 }
 
-/** @param ids [count, depth] @param updates [count, …] @param combine what is there with what comes; undefined: the latter */
+/** @param ids [count, depth] @param updates [count, …] @param combine old and new elements; default: keep the new */
 function scatter(graph: Graph, x: Value, ids: Value, updates: Value, combine: string | undefined): Value {
   const depth = ids.shape[1]!;
   const axes = Array.from({ length: depth }, (_, axis) => axis).join(', ');

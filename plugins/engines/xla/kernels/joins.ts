@@ -2,7 +2,7 @@ import { tf } from '../../../../core/index.js';
 import type { KernelCall, XlaKernel } from '../kernel.js';
 import type { Value } from '../stablehlo/program.js';
 
-/** Kernels that join tensors along an axis, or take them apart. */
+/** Kernels that join or split tensors along an axis. */
 export const joinKernels: readonly XlaKernel[] = [
   {
     name: 'Concat',

@@ -6,7 +6,7 @@ import { list, sizeOf } from '../stablehlo/graph.js';
 export const moveKernels: readonly XlaKernel[] = [
   {
     name: 'Slice',
-    // A row of a table: generation needs another one for each token.
+    // A row of a table: generation reads a different one for each token.
     varying: (attributes, inputs) => {
       const [begin, size] = [attributes.numbers('begin'), attributes.numbers('size')];
       const isRow = inputs.get('x').rank === 2 && size[0] === 1 && begin[1] === 0;
@@ -50,7 +50,7 @@ export const moveKernels: readonly XlaKernel[] = [
         ? tf.slice_util.computeOutShape(found.begin, found.end, found.strides)
         : found.finalShapeSparse;
       if (sizes.some((size) => size <= 0)) return undefined;
-      // Backwards: forwards from the last of them, and turned round.
+      // A negative stride: slice forwards from the last element, then reverse.
       const ranges = sizes.map((size, axis) => {
         const [first, stride] = [found.begin[axis]!, found.strides[axis]!];
         const last = first + (size - 1) * stride;
@@ -107,7 +107,7 @@ export const moveKernels: readonly XlaKernel[] = [
     name: 'MirrorPad',
     lower: (call) => {
       const { graph } = call;
-      // What is next to the border is left out where it is not to be seen twice.
+      // `reflect` does not repeat the border.
       const skipped = call.attributes.text('mode') === 'reflect' ? 1 : 0;
       return call.attributes.pairs('paddings').reduce((x, [before, after], axis) => {
         const size = x.shape[axis]!;

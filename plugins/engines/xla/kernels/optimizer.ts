@@ -3,12 +3,12 @@ import type { XlaKernel } from '../kernel.js';
 
 const CHANGING = ['learningRate', 'step', 'gradientScale'];
 
-/** Kernels that change weights, moments and sums of gradients in the memory that they have. */
+/** Kernels that update weights, moments and gradient sums in place. */
 export const optimizerKernels: readonly XlaKernel[] = [
   {
     name: 'EspalierAdamWStep',
     varying: (attributes) => ({ instead: CHANGING, numbers: adamwNumbers(attributes) }),
-    // Inputs are all parameters, then all gradients, all means, all mean squares; outputs the same but the gradients.
+    // Inputs: all parameters, all gradients, all means, all mean squares; outputs: the same without the gradients.
     replaces: (inputCount) => {
       const count = inputCount / 4;
       return Array.from({ length: 3 * count }, (_, output) => (output < count ? output : output + count));
@@ -35,7 +35,7 @@ export const optimizerKernels: readonly XlaKernel[] = [
   {
     name: 'EspalierAccumulateAll',
     varying: (attributes) => ({ instead: ['scale'], numbers: Float32Array.of(attributes.number('scale')) }),
-    // Sums, if there are any, then gradients.
+    // Inputs: sums, if any, then gradients.
     replaces: (inputs, attributes) => Array.from({ length: inputs - attributes.number('count') }, (_, index) => index),
     lower: (call) => {
       const { graph } = call;
@@ -49,7 +49,7 @@ export const optimizerKernels: readonly XlaKernel[] = [
   },
 ];
 
-/** What changes from step to step, computed in float64 as the composite does; then a factor for each weight decay. */
+/** Returns the step's numbers, computed in float64 like the composite, then a factor for each weight decay. */
 function adamwNumbers(attributes: Attributes): Float32Array {
   const [beta1, beta2] = [attributes.number('beta1'), attributes.number('beta2')];
   const [step, scale] = [attributes.number('step'), attributes.number('gradientScale')];
@@ -63,7 +63,7 @@ function adamwNumbers(attributes: Attributes): Float32Array {
   );
 }
 
-/** Each weight decay once. */
+/** Returns the distinct weight decays. */
 function decaysOf(attributes: Attributes): number[] {
   return [...new Set(attributes.numbers('weightDecays'))];
 }

@@ -27,7 +27,7 @@ function multiplied(call: KernelCall): Value | undefined {
   const [matrixA, matrixB] = [a.shape.slice(-2), b.shape.slice(-2)];
   const shape = [...batch, matrixA[ofA ? 1 : 0]!, matrixB[ofB ? 0 : 1]!];
   if (matrixA[ofA ? 0 : 1] !== matrixB[ofB ? 1 : 0] || sizeOf(a.shape) * sizeOf(b.shape) === 0) return undefined;
-  // Rows of all batches at once, where they meet one matrix.
+  // All batches share one matrix: multiply their rows at once.
   if (!ofA && sizeOf(batchB) === 1) {
     const rows = graph.reshape(a, [sizeOf(a.shape) / matrixA[1]!, matrixA[1]!]);
     const y = graph.product(rows, graph.reshape(b, matrixB), { batch: [], summed: [[1, ofB ? 1 : 0]] });

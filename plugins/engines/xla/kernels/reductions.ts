@@ -5,7 +5,7 @@ import type { Element, Value } from '../stablehlo/program.js';
 
 type Reduce = (g: Graph, x: Value, axes: readonly number[]) => Value;
 
-/** Kernels that make one number of many along some axes, or of those before it. */
+/** Reductions along axes, and cumulative ones. */
 export const reductionKernels: readonly XlaKernel[] = [
   reduction('Sum', (g, x, axes) => g.sum(asNumbers(g, x), axes)),
   reduction('Mean', (g, x, axes) => {
@@ -64,7 +64,7 @@ function placeOfExtreme(name: string, extreme: Reduce): XlaKernel {
       if (axis === undefined || x.type === 'i1' || sizeOf(x.shape) === 0) return undefined;
       const most = graph.reshape(extreme(graph, x, [axis]), x.shape.with(axis, 1));
       const form = { shape: x.shape, type: 'i32' } as const;
-      // The first of those that are; the last place where none is, which is beside NaN.
+      // The first match; the last place if there is none, which happens with NaN.
       const last = graph.constant(x.shape[axis]! - 1, form);
       return graph.smallest(graph.select(graph.compare('EQ', x, most), graph.iota(axis, form), last), [axis]);
     },
@@ -87,7 +87,7 @@ function running(name: string, combine: string, start: number): XlaKernel {
   };
 }
 
-/** Each element combined with all before it along an axis; `exclusive`: without itself. */
+/** Combines each element with all before it along an axis; `exclusive` leaves out the element itself. */
 export function runningOf(
   graph: Graph,
   x: Value,
@@ -118,13 +118,13 @@ export function runningOf(
   );
 }
 
-/** All where none are given, but none where the list is empty. */
+/** Returns all axes if none are given, and none for an empty list. */
 function axesOf({ attributes }: KernelCall, { shape }: Value, name: string): number[] {
   const isGiven = attributes.isList(name) || attributes.isNumber(name);
   return tf.util.parseAxisParam(isGiven ? attributes.numbers(name) : shape.map((_, axis) => axis), [...shape]);
 }
 
-/** Truths are added up as 0 and 1. */
+/** Booleans are summed as 0 and 1. */
 function asNumbers(graph: Graph, x: Value): Value {
   return x.type === 'i1' ? graph.convert(x, 'i32') : x;
 }

@@ -5,7 +5,7 @@ import { partsOf } from './heads.js';
 export const rotaryKernels: readonly XlaKernel[] = [
   {
     name: 'EspalierRotary',
-    // Generation has a position of its own for each token; the rows of training have the same ones each time.
+    // In generation each token has another position; in training, positions are always the same.
     varying: (attributes, inputs) => {
       const [, time = 0] = inputs.get('qkv').shape;
       if (time !== 1) return undefined;

@@ -5,24 +5,24 @@ import { compileOptions, type Flags, programOf } from './compiling.js';
 import { structures } from './layout.js';
 import { namedValue, type PjrtPlugin, Structure, wordOf } from './plugin.js';
 
-/** Types of elements as PJRT numbers them (PJRT_Buffer_Type). */
+/** Element types by their numbers in PJRT (PJRT_Buffer_Type). */
 export const ELEMENT_TYPES = { bool: 1, int32: 4, float32: 11 } as const;
 export type ElementType = keyof typeof ELEMENT_TYPES;
 
 export type HostArray = Float32Array | Int32Array | Uint8Array;
 
-/** What a client says of itself and of its first device. */
+/** Facts about a client and its first device. */
 export interface DeviceFacts {
   readonly platform: string;
-  /** Of the platform: it names the library's build. */
+  /** Version of the platform: names the library's build. */
   readonly version: string;
-  /** What kind of device computes, as its maker calls it. */
+  /** The device's model name. */
   readonly deviceKind: string;
   /** CUDA's compute capability, such as 8.9; undefined on other devices. */
   readonly capability: number | undefined;
 }
 
-/** The devices of a plugin, of which the first one is used. */
+/** A client of a plugin's devices; uses the first one. */
 export class Client implements DeviceFacts {
   readonly platform: string;
   readonly version: string;
@@ -41,7 +41,10 @@ export class Client implements DeviceFacts {
     this.capability = capability;
   }
 
-  /** Starts the plugin's device; a GPU's memory is taken as it is needed, so that runs can share it. @throws Error if it has none */
+  /**
+   * Opens the plugin's device, without reserving a GPU's whole memory, so that runs can share it.
+   * @throws Error if it has none
+   */
   static open(plugin: PjrtPlugin): Client {
     const options = /cuda|rocm/.test(path.basename(plugin.file)) ? [namedValue('preallocate', false)] : [];
     const client = plugin.call('Client_Create', { options, optionCount: options.length }).get('client');
@@ -59,16 +62,16 @@ export class Client implements DeviceFacts {
     return new Client(plugin, facts, client, device);
   }
 
-  /** What a compiled program depends on besides its code and the flags it is compiled with. */
+  /** Identifies what compiled programs depend on, besides code and flags. */
   get identity(): string {
     const { size, mtimeMs } = statSync(this.plugin.file);
     const { platform, version, deviceKind, plugin } = this;
     const flags = process.env['XLA_FLAGS'];
-    // A program for CPUs has their instructions.
+    // A program for CPUs depends on the processor's instruction set.
     return JSON.stringify([size, mtimeMs, platform, version, deviceKind, plugin.version, cpus()[0]?.model, flags]);
   }
 
-  /** @param code StableHLO as text, with a function `main` @throws PjrtError with what is wrong in it */
+  /** @param code StableHLO text with a function `main` @throws PjrtError if it is invalid */
   compile(code: string, flags: Flags): Executable {
     const options = compileOptions(flags);
     const answer = this.plugin.call('Client_Compile', {
@@ -80,14 +83,14 @@ export class Client implements DeviceFacts {
     return new Executable(this.plugin, answer.get('executable'));
   }
 
-  /** @param serialized what `Executable.serialize` gave @throws PjrtError if the plugin does not take it */
+  /** @param serialized result of `Executable.serialize` @throws PjrtError if the plugin rejects it */
   load(serialized: Buffer): Executable {
     const given = { client: this.client, text: serialized, size: serialized.length };
     const answer = this.plugin.call('Executable_DeserializeAndLoad', given);
     return new Executable(this.plugin, answer.get('executable'));
   }
 
-  /** Copies elements to the device, in the order of their last axis. */
+  /** Copies elements in row-major order to the device. */
   upload(values: HostArray, type: ElementType, shape: readonly number[]): DeviceBuffer {
     const answer = this.plugin.call('Client_BufferFromHostBuffer', {
       client: this.client,
@@ -97,7 +100,7 @@ export class Client implements DeviceFacts {
       dimCount: shape.length,
       device: this.device,
     });
-    // It was copied during the call.
+    // The elements were copied during the call.
     this.plugin.call('Event_Destroy', { event: answer.get('done') });
     return new DeviceBuffer(this.plugin, answer.get('buffer'));
   }
@@ -114,13 +117,13 @@ export class DeviceBuffer {
     this.#buffer = buffer;
   }
 
-  /** @throws Error after it was destroyed */
+  /** @throws Error if it was destroyed */
   get address(): bigint {
     if (this.#buffer === undefined) throw new Error('a device buffer is used after it was destroyed');
     return this.#buffer;
   }
 
-  /** Waits for the elements and copies them. @throws PjrtError where what should have made them failed */
+  /** Waits for the elements and copies them. @throws PjrtError if the program that computes them failed */
   read(into: HostArray): void {
     if (into.byteLength === 0) return;
     const answer = this.plugin.call('Buffer_ToHostBuffer', {
@@ -136,7 +139,7 @@ export class DeviceBuffer {
     }
   }
 
-  /** Frees its memory once what reads it has run. */
+  /** Frees the memory once the programs that read it have run. */
   destroy(): void {
     if (this.#buffer === undefined) return;
     this.plugin.call('Buffer_Destroy', { buffer: this.#buffer });
@@ -153,7 +156,7 @@ export class Executable {
     private readonly executable: bigint,
   ) {}
 
-  /** Starts the program; results may be used at once, and are waited for where they are read. @returns new buffers */
+  /** Starts the program without waiting for it; reading a result waits. @returns new buffers */
   run(inputs: readonly DeviceBuffer[], outputCount: number): DeviceBuffer[] {
     const given = BigUint64Array.from(inputs, ({ address }) => address);
     const made = new BigUint64Array(outputCount);
@@ -168,7 +171,7 @@ export class Executable {
     return Array.from(made, (buffer) => new DeviceBuffer(this.plugin, buffer));
   }
 
-  /** The compiled program as bytes, for the same plugin and device. @throws PjrtError if the plugin cannot */
+  /** Returns the compiled program as bytes, for the same plugin and device. @throws PjrtError if unsupported */
   serialize(): Buffer {
     return this.#described((executable) => {
       const answer = this.plugin.call('Executable_Serialize', { executable });

@@ -6,7 +6,7 @@ export type Flags = Readonly<Record<string, boolean | string>>;
 
 const FORMAT = Buffer.from('mlir');
 
-/** PJRT_Program of StableHLO as text. */
+/** Returns a PJRT_Program with StableHLO text. */
 export function programOf(code: string): Structure<string> {
   const bytes = Buffer.from(code);
   return new Structure<string>(structures.program)
@@ -16,7 +16,9 @@ export function programOf(code: string): Structure<string> {
     .set('formatSize', FORMAT.length);
 }
 
-/** CompileOptionsProto: one replica (4) and one partition (5) in executable_build_options (3), and flags (7). */
+/**
+ * Returns a CompileOptionsProto: one replica (4) and one partition (5) in executable_build_options (3), and flags (7).
+ */
 export function compileOptions(flags: Flags): Buffer {
   const overrides = Object.entries(flags).map(([name, value]) => {
     const set = typeof value === 'string' ? bytesField(1, Buffer.from(value)) : Buffer.from([0x10, value ? 1 : 0]);
@@ -25,7 +27,7 @@ export function compileOptions(flags: Flags): Buffer {
   return Buffer.concat([bytesField(3, Buffer.from([0x20, 1, 0x28, 1])), ...overrides]);
 }
 
-/** A field of protobuf that has a length. */
+/** Returns a length-delimited protobuf field. */
 function bytesField(number: number, bytes: Buffer): Buffer {
   const length: number[] = [];
   for (let left = bytes.length; ; left >>>= 7) {

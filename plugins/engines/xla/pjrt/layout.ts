@@ -1,7 +1,7 @@
 /**
- * How structures of the PJRT C interface lie in memory: pjrt_c_api.h of openxla/xla, version 0.106. Structures grow at their
- * ends and say their size. A plugin refuses one that is shorter than it was when the function's meaning last changed; the
- * sizes here are those that plugins of 0.106 ask for at least.
+ * Memory layout of the structures of the PJRT C interface: pjrt_c_api.h of openxla/xla, version 0.106. Structures
+ * grow at their ends and carry their size. A plugin rejects one that is shorter than its minimum for the function; the
+ * sizes here are the minima of 0.106.
  */
 export type FieldKind = 'pointer' | 'int';
 
@@ -10,10 +10,10 @@ const SIZES: Readonly<Record<FieldKind, number>> = { pointer: 8, int: 4 };
 /** `struct_size` and `extension_start`, with which every structure begins. */
 const HEAD = 16;
 
-/** The fields of a structure after its head; `size_t` and `int64_t` are as wide as a pointer. */
+/** Fields of a structure after its head; `size_t` and `int64_t` have the size of a pointer. */
 export class Layout<Field extends string> {
   readonly #places = new Map<string, { readonly offset: number; readonly kind: FieldKind }>();
-  /** Bytes up to the end of the last field. */
+  /** Returns the size in bytes, up to the end of the last field. */
   readonly size: number;
 
   constructor(fields: Readonly<Record<Field, FieldKind>>) {
@@ -26,7 +26,7 @@ export class Layout<Field extends string> {
     this.size = end;
   }
 
-  /** Where a field begins. */
+  /** Returns the offset of a field. */
   place(field: Field): { readonly offset: number; readonly kind: FieldKind } {
     const place = this.#places.get(field);
     if (place === undefined) throw new Error(`the structure has no field ${field}`);
@@ -38,7 +38,7 @@ const pointer = 'pointer';
 const int = 'int';
 const text = { text: pointer, size: pointer } as const;
 
-/** Arguments of the functions that we call, by the functions' names. */
+/** Argument structures of the functions used, by function name. */
 export const calls = {
   Error_Destroy: new Layout({ error: pointer }),
   Error_Message: new Layout({ error: pointer, ...text }),
@@ -162,7 +162,7 @@ export const structures = {
   }),
 } as const;
 
-/** The functions of PJRT_Api in their order, as far as we need them. */
+/** The functions of PJRT_Api in order, up to the last one used. */
 const ORDER = [
   'Error_Destroy Error_Message Error_GetCode Plugin_Initialize Plugin_Attributes',
   'Event_Destroy Event_IsReady Event_Error Event_Await Event_OnReady',
@@ -198,7 +198,7 @@ const ORDER = [
 export const versionOffsets = { major: HEAD + HEAD, minor: HEAD + HEAD + 4 } as const;
 const FIRST_FUNCTION = HEAD + HEAD + 8;
 
-/** Where PJRT_Api has the pointer to a function. */
+/** Returns the offset of a function pointer in PJRT_Api. */
 export function functionOffset(name: FunctionName): number {
   return FIRST_FUNCTION + 8 * ORDER.indexOf(name);
 }

@@ -1,12 +1,12 @@
 import koffi from 'koffi';
 import { calls, functionOffset, type FunctionName, type Layout, structures, versionOffsets } from './layout.js';
 
-/** The version of PJRT_Api's first number, which grows when older callers no longer fit. */
+/** Major version of PJRT_Api; it grows on incompatible changes. */
 const MAJOR = 0;
 
 /**
- * A number, an address, memory of which the address is taken, or a list: of memory the addresses are put in a row, of
- * structures the structures themselves.
+ * A number, an address, memory to point to, or a list: of memory, becoming an array of addresses, or of structures,
+ * becoming an array of them.
  */
 type FieldValue =
   | bigint
@@ -17,10 +17,10 @@ type FieldValue =
 
 type Fields<Name extends FunctionName> = (typeof calls)[Name] extends Layout<infer Field> ? Field : never;
 
-/** A structure in memory, with what its pointers lead to. */
+/** A structure in memory, with the memory it points to. */
 export class Structure<Field extends string> {
   readonly #bytes: Buffer;
-  /** Memory that its pointers lead to: it must not be collected before the call ends. */
+  /** Memory it points to, which must not be collected before the call ends. */
   readonly #held: unknown[] = [];
 
   constructor(private readonly layout: Layout<Field>) {
@@ -32,7 +32,7 @@ export class Structure<Field extends string> {
     return koffi.address(this.#bytes);
   }
 
-  /** Sets a field; the structure keeps the memory that it then leads to. */
+  /** Sets a field, and keeps the memory it points to alive. */
   set(field: Field, value: FieldValue): this {
     const { offset, kind } = this.layout.place(field);
     const word = this.#wordOf(value);
@@ -41,7 +41,7 @@ export class Structure<Field extends string> {
     return this;
   }
 
-  /** A field's address or number. */
+  /** Returns a field's address or number. */
   get(field: Field): bigint {
     const { offset, kind } = this.layout.place(field);
     return kind === 'int' ? BigInt(this.#bytes.readInt32LE(offset)) : this.#bytes.readBigUInt64LE(offset);
@@ -60,9 +60,9 @@ export class Structure<Field extends string> {
   }
 }
 
-/** What a plugin answered: the message is XLA's own. */
+/** An error returned by a plugin, with XLA's own message. */
 export class PjrtError extends Error {
-  /** @param code as of absl::Status: 8 is resource exhausted, 12 unimplemented */
+  /** @param code of absl::Status: 8 is resource exhausted, 12 unimplemented */
   constructor(
     message: string,
     readonly code: number,
@@ -78,9 +78,9 @@ export class PjrtPlugin {
   readonly #api: bigint;
   readonly #functions = new Map<FunctionName, bigint>();
 
-  /** Loads the library; it stays until the process ends. @throws Error when it is no plugin, or of another major version */
+  /** Loads the library until the process ends. @throws Error if it is not a plugin, or has another major version */
   constructor(readonly file: string) {
-    // Else the CPU plugin prints a screenful for each program that it loads; errors come as answers.
+    // Otherwise the CPU plugin prints a screenful per loaded program; errors are returned anyway.
     process.env['TF_CPP_MIN_LOG_LEVEL'] ??= '3';
     const getApi: () => unknown = koffi.load(file).func('GetPjrtApi', 'void *', []);
     keepLoaded(file);
@@ -94,8 +94,8 @@ export class PjrtPlugin {
   }
 
   /**
-   * Calls a function with some of its arguments set, the others 0.
-   * @returns its arguments, with its answers in them
+   * Calls a function with the given arguments; the others are 0.
+   * @returns its argument structure, which holds the results
    * @throws PjrtError with the plugin's message
    */
   call<Name extends FunctionName>(
@@ -111,12 +111,12 @@ export class PjrtPlugin {
     return args;
   }
 
-  /** The text of an answer that has one. */
+  /** Reads a string from a returned structure. */
   text(answer: Structure<string>): string {
     return textAt(answer.get('text'), answer.get('size'));
   }
 
-  /** The named values of an answer that are text. */
+  /** Reads the string values among returned named values. */
   texts(answer: Structure<string>): ReadonlyMap<string, string> {
     const { size } = structures.namedValue;
     const all = Array.from({ length: Number(answer.get('count')) }, (_, index) => {
@@ -134,12 +134,12 @@ export class PjrtPlugin {
     );
   }
 
-  /** A copy of the bytes of an answer that has some. */
+  /** Copies bytes from a returned structure. */
   bytes(answer: Structure<string>): Buffer {
     return Buffer.from(Buffer.from(koffi.view(answer.get('text'), Number(answer.get('size')))));
   }
 
-  /** Calls a function that an answer names, with one address. */
+  /** Calls a returned function pointer with one address. */
   callBack(address: bigint, argument: bigint): void {
     koffi.call(address, VOID, argument);
   }
@@ -160,11 +160,11 @@ export class PjrtPlugin {
   }
 }
 
-/** PJRT_NamedValue_Type of text and of truths. */
+/** PJRT_NamedValue_Type of strings and booleans. */
 const TEXT = 0;
 const TRUTH = 4;
 
-/** An option of a function that takes named values. */
+/** Returns a PJRT_NamedValue. */
 export function namedValue(name: string, value: string | boolean): Structure<string> {
   const [key, text] = [Buffer.from(name), typeof value === 'string' ? Buffer.from(value) : undefined];
   return new Structure<string>(structures.namedValue)
@@ -175,19 +175,22 @@ export function namedValue(name: string, value: string | boolean): Structure<str
     .set('valueSize', text?.length ?? 1);
 }
 
-/** Functions that return nothing, where the others return an error or null. */
+/** Functions that return void; all others return an error or null. */
 const WITHOUT_ERROR: ReadonlySet<FunctionName> = new Set(['Error_Destroy', 'Error_Message']);
 const SIGNATURE = koffi.proto('void *', ['void *']);
 const VOID = koffi.proto('void', ['void *']);
 
-/** koffi closes a library whose handle is collected, or when Node ends, while the plugin's threads are still running. */
+/**
+ * Keeps the library open: koffi closes it when its handle is collected or Node exits, while the plugin's threads still
+ * run.
+ */
 function keepLoaded(file: string): void {
   const LAZY = 1;
   const open: (file: string, flags: number) => unknown = koffi.load(null).func('dlopen', 'void *', ['str', 'int']);
   open(file, LAZY);
 }
 
-/** 8 bytes of the plugin's memory. */
+/** Reads 8 bytes of the plugin's memory. */
 export function wordOf(address: bigint): bigint {
   const word: unknown = koffi.decode(address, 'uint64_t');
   return typeof word === 'bigint' ? word : BigInt(Number(word));

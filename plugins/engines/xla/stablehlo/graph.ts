@@ -1,22 +1,22 @@
 import { at, Program, type Element, type Form, type Value } from './program.js';
 
-/** How products of matrices take their operands; sums are float32. */
+/** Precision of the operands of matrix products; sums are float32. */
 export type ProductPrecision = 'f32' | 'bf16';
 
 type Comparison = 'EQ' | 'NE' | 'GE' | 'GT' | 'LE' | 'LT';
 
-/** GPUs multiply matrices faster whose lengths are multiples of this: a vocabulary above all. */
+/** GPUs multiply faster if lengths, above all the vocabulary, are multiples of this. */
 const TILE = 128;
 
-/** Axes of a product: those along which both go together, and those that are summed. */
+/** Axes of a product: batch axes and contracted axes, as pairs of (axis of a, axis of b). */
 export interface ProductAxes {
   readonly batch: readonly (readonly [a: number, b: number])[];
   readonly summed: readonly (readonly [a: number, b: number])[];
 }
 
-/** A program with StableHLO's operations as methods. Shapes follow NumPy's rules; operands have one type. */
+/** A program with StableHLO operations as methods. Operands have one type and broadcast by NumPy's rules. */
 export class Graph extends Program {
-  /** By the name of a product: makes it again with a result of `products`. What is not used of both is not computed. */
+  /** By a product's name: the same product with its result in `products`. The unused one of the two is not computed. */
   readonly #narrow = new Map<string, () => Value>();
 
   constructor(
@@ -27,7 +27,7 @@ export class Graph extends Program {
     super();
   }
 
-  /** An operation of each element, such as `exponential`; operands are broadcast. */
+  /** An elementwise operation such as `exponential`; operands are broadcast. */
   elementwise(name: string, ...operands: Value[]): Value {
     const shape = operands.map((operand) => operand.shape).reduce(broadcastShape);
     return this.operation(
@@ -75,7 +75,7 @@ export class Graph extends Program {
     return this.operation('select', all, { shape, type: yes.type });
   }
 
-  /** The same number everywhere, in the form of a value; a value as it is. */
+  /** Returns a constant in the form of a value; a value is returned unchanged. */
   numbers(x: Value | number, like: Form): Value {
     return typeof x === 'number' ? this.constant(x, { shape: like.shape, type: like.type }) : x;
   }
@@ -84,7 +84,7 @@ export class Graph extends Program {
     return x.type === type ? x : this.operation('convert', [x], { shape: x.shape, type });
   }
 
-  /** The same bits under another type of that size. */
+  /** Reinterprets the bits as another type of the same size. */
   bits(x: Value, type: Element): Value {
     return this.operation('bitcast_convert', [x], { shape: x.shape, type });
   }
@@ -97,7 +97,7 @@ export class Graph extends Program {
     return y;
   }
 
-  /** @param axes of the result, one for each of x's; by default the last ones */
+  /** @param axes of the result that x's axes become; default: the last ones */
   broadcast(x: Value, shape: readonly number[], axes?: readonly number[]): Value {
     if (sameShape(x.shape, shape)) return x;
     const first = shape.length - x.shape.length;
@@ -118,7 +118,7 @@ export class Graph extends Program {
     return this.operation('slice', [x], { shape, type: x.type }, ranges);
   }
 
-  /** What is from `start` on along one axis, `size` wide. */
+  /** Slices `size` elements from `start` along one axis. */
   part(x: Value, axis: number, start: number, size: number): Value {
     const starts = x.shape.map((_, each) => (each === axis ? start : 0));
     const limits = x.shape.map((length, each) => (each === axis ? start + size : length));
@@ -144,12 +144,12 @@ export class Graph extends Program {
     return this.operation('pad', [x, fill], { shape, type: x.type }, padding);
   }
 
-  /** Each element's place along an axis. */
+  /** Returns each element's index along an axis. */
   iota(axis: number, form: Form): Value {
     return this.operation('iota', [], form, `iota_dimension = ${String(axis)} : i64`);
   }
 
-  /** Combines what is along axes, which are gone then. @param combine an operation such as `add` @param start of each */
+  /** Reduces along axes, which it removes. @param combine an operation such as `add` @param start initial value */
   reduce(x: Value, axes: readonly number[], combine: string, start: number): Value {
     const shape = x.shape.filter((_, axis) => !axes.includes(axis));
     const first = this.constant(start, { shape: [], type: x.type });
@@ -174,14 +174,17 @@ export class Graph extends Program {
     return this.region([type, type], (both) => this.operation(operation, both, { shape: [], type }));
   }
 
-  /** The product of two tensors: batch axes, then a's others, then b's. Operands are rounded to `products`; float32 result. */
+  /**
+   * Product of two tensors: batch axes, then a's others, then b's. Rounds operands to `products`; the result is
+   * float32.
+   */
   product(a: Value, b: Value, axes: ProductAxes): Value {
     const product = this.#product(a, b, axes, 'f32');
     if (this.products !== 'f32') this.#narrow.set(product.name, () => this.#product(a, b, axes, this.products));
     return product;
   }
 
-  /** A product whose result is in memory as `products`; another value as it is. */
+  /** Returns a product with its result stored in `products`; other values unchanged. */
   narrow(x: Value): Value {
     const narrow = this.#narrow.get(x.name);
     return narrow === undefined ? x : this.convert(narrow(), x.type);
@@ -203,7 +206,7 @@ export class Graph extends Program {
       numbers('lhs_contracting_dimensions', summed.map(first)),
       numbers('rhs_contracting_dimensions', summed.map(second)),
     ].join(', ');
-    // Else a GPU multiplies float32 in TF32, which has 10 of its 23 bits.
+    // Otherwise a GPU multiplies float32 in TF32, which has 10 of the 23 bits.
     const highest = '#stablehlo<precision HIGHEST>';
     const precision = this.products === 'f32' ? `, precision_config = [${highest}, ${highest}]` : '';
     const form = { shape: shapeOf(left, right), type };
@@ -214,7 +217,7 @@ export class Graph extends Program {
     return sameShape(form.shape, shape) ? product : this.slice(product, starts, shape);
   }
 
-  /** Rounded, with zeros after long axes up to a multiple of `TILE`. */
+  /** Rounds x, and pads long axes with zeros to a multiple of `TILE`. */
   #operand(x: Value): Value {
     if (this.products === 'f32') return x;
     const high = x.shape.map((size) => (size < 8 * TILE ? 0 : (TILE - (size % TILE)) % TILE));
@@ -236,7 +239,7 @@ export function sizeOf(shape: readonly number[]): number {
   return shape.reduce((product, size) => product * size, 1);
 }
 
-/** @throws Error where the shapes do not go together */
+/** @throws Error if the shapes cannot be broadcast */
 export function broadcastShape(a: readonly number[], b: readonly number[]): readonly number[] {
   const rank = Math.max(a.length, b.length);
   return Array.from({ length: rank }, (_, axis) => {

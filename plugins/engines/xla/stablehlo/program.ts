@@ -1,4 +1,4 @@
-/** Types of elements, as StableHLO names them. */
+/** Element types by their names in StableHLO. */
 export type Element = 'f32' | 'bf16' | 'i32' | 'ui32' | 'ui8' | 'i1';
 
 /** A value in a program. */
@@ -8,10 +8,10 @@ export interface Value {
   readonly type: Element;
 }
 
-/** What an operation makes. */
+/** Shape and type of a result. */
 export type Form = Pick<Value, 'shape' | 'type'>;
 
-/** Elements of a constant in memory: truths as bytes. */
+/** Elements of a constant; booleans as bytes. */
 export type Elements = Float32Array | Int32Array | Uint8Array;
 
 /**
@@ -20,13 +20,13 @@ export type Elements = Float32Array | Int32Array | Uint8Array;
  */
 export class Program {
   readonly #arguments: string[] = [];
-  /** Before all others, so that regions hold none. */
+  /** Written before all other operations, so that regions contain no constants. */
   readonly #constantLines: string[] = [];
   readonly #lines: string[] = [];
   readonly #constants = new Map<string, Value>();
   #names = 0;
 
-  /** @param replacedBy number of the output that takes the argument's memory */
+  /** @param replacedBy index of the output that reuses the argument's memory */
   argument({ shape, type }: Form, replacedBy?: number): Value {
     const value = this.#value({ shape, type });
     const donated = replacedBy === undefined ? '' : ` {tf.aliasing_output = ${String(replacedBy)} : i32}`;
@@ -34,12 +34,12 @@ export class Program {
     return value;
   }
 
-  /** The same number for every element. */
+  /** Returns a constant with the same number for every element. */
   constant(number: number, { shape, type }: Form): Value {
     return this.#constantOf(scalarText(number, type), { shape, type });
   }
 
-  /** Numbers in the order of the last axis. */
+  /** Returns a constant from numbers in row-major order. */
   constants(elements: Elements, { shape, type }: Form): Value {
     const [first = 0] = elements;
     if (elements.length === 0 || elements.every((element) => Object.is(element, first)))
@@ -55,14 +55,14 @@ export class Program {
 
   /**
    * An operation with one result.
-   * @param attributes in MLIR's text, with the braces left out
-   * @param body of its region, as `region` makes it
+   * @param attributes MLIR text without the braces
+   * @param body region, from `region`
    */
   operation(name: string, operands: readonly Value[], form: Form, attributes = '', body = ''): Value {
     return at(this.operations(name, operands, [form], attributes, body), 0);
   }
 
-  /** An operation with as many results as forms are given. */
+  /** An operation with one result per form. */
   operations(
     name: string,
     operands: readonly Value[],
@@ -98,7 +98,7 @@ export class Program {
     return `{ ^bb0(${given}): ${[...lines, last].join(' ')} }`;
   }
 
-  /** The whole program. */
+  /** Returns the whole program as text. */
   text(outputs: readonly Value[]): string {
     const types = outputs.map(typeOf).join(', ');
     const names = outputs.map(({ name }) => name).join(', ');
@@ -112,7 +112,7 @@ export class Program {
     ].join('\n');
   }
 
-  /** Each once: programs have few different ones, which may be long. */
+  /** Type names, cached: programs have few different ones, which may be long. */
   #constantOf(text: string, form: Form): Value {
     const key = `${text} : ${typeOf(form)}`;
     const known = this.#constants.get(key);
@@ -135,7 +135,7 @@ export class Program {
   }
 }
 
-/** @throws Error where the list has no such element */
+/** @throws Error if the index is out of range */
 export function at<T>(list: readonly T[], index: number): T {
   const element = list[index];
   if (element === undefined) throw new Error(`a list of ${String(list.length)} has no element ${String(index)}`);
@@ -147,7 +147,7 @@ export function typeOf({ shape, type }: Form): string {
   return `tensor<${[...shape, type].join('x')}>`;
 }
 
-/** Floats by their bits, so that no digit is lost. */
+/** Writes floats as bits, so that no digit is lost. */
 function scalarText(number: number, type: Element): string {
   if (type === 'i1') return number === 0 ? 'false' : 'true';
   if (type === 'i32') return String(number | 0);
