@@ -11,7 +11,7 @@ export async function buildHere({ gpu, device, force, log }: InstallRequest, bef
   if (gpu || device !== undefined)
     throw new UsageError('ESP_USAGE', 'engine native computes on CPUs: there is no --gpu or --device of it');
   if (before.works && !force) {
-    log(`it is there: ${before.detail}; --force builds it again`);
+    log(`already built: ${before.detail}; --force builds it again`);
     return;
   }
   log('building the addon with the C++ compiler; this takes a minute');

@@ -35,7 +35,7 @@ export async function installTensorflow({ gpu, device, force, log }: InstallRequ
   if (!force && isInstalled(folder)) {
     const there = await checkCopy(copyIn(folder, variant));
     if (there.works) {
-      log(`it is there: ${there.detail}; --force installs it again`);
+      log(`already installed: ${there.detail}; --force installs it again`);
       return;
     }
     log(`${there.detail}; installing it again`);

@@ -44,7 +44,7 @@ export function explained<T>(what: string, work: () => T): T {
     const [line = ''] = thrown.message.split('\n');
     const remedy =
       thrown.code === OUT_OF_MEMORY
-        ? ': the device’s memory is too small; set a smaller batch_size, and a larger gradient_accumulation'
+        ? ': the device’s memory is too small; set a smaller train.batch_size and a larger train.gradient_accumulation_steps'
         : '';
     throw new EspalierError('ESP_ENGINE', `${what}${remedy}: ${line}`, { cause: thrown });
   }

@@ -38,7 +38,7 @@ export async function installXla(
   const kind = known[name];
   const folder = installFolder(name);
   if (!force && existsSync(path.join(folder, kind.library))) {
-    log(`it is there: ${folder}; --force installs it again`);
+    log(`already installed: ${folder}; --force installs it again`);
     return;
   }
   requireDriver(name);

@@ -180,7 +180,7 @@ withAddon('`engine install native` builds what is missing, and says what it cann
   const folder = packageFolder(t);
   const there = await espalier(folder, 'engine', 'install', 'native');
   t.is(there.code, 0, there.err);
-  t.regex(there.out, /^it is there: .* kernels, built here; --force builds it again\nengine native works: /);
+  t.regex(there.out, /^already built: .* kernels, built here; --force builds it again\nengine native works: /);
   const gpu = await espalier(folder, 'engine', 'install', 'native', '--gpu');
   t.is(gpu.code, 2);
   t.regex(gpu.err, /engine native computes on CPUs.*ESP_USAGE/);

@@ -84,7 +84,7 @@ ofPip(
     t.deepEqual(await installed(known), ['fetching small-plugin==1.0 with pip (1 of 1)', `installed ${folder}`]);
     t.deepEqual(readdirSync(folder), ['jax_plugins']);
     t.is(readFileSync(path.join(folder, 'jax_plugins/small/plugin.so'), 'utf8'), 'library');
-    t.deepEqual(await installed(known), [`it is there: ${folder}; --force installs it again`]);
+    t.deepEqual(await installed(known), [`already installed: ${folder}; --force installs it again`]);
     writeFileSync(path.join(folder, 'old'), '');
     await installed(known, true);
     t.deepEqual(readdirSync(folder), ['jax_plugins']);
