@@ -8,6 +8,8 @@ const OTHERS = [
   'constantWeights',
   'dropoutFactors',
   'headSizes',
+  'padLengthsOn',
+  'paddedLength',
   'registerOps',
   'rotaryAngles',
   'rotaryFrequencies',
