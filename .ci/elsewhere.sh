@@ -44,6 +44,12 @@ debian() {
   apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@"
 } >/dev/null 2>&1
 
+# find_wine: prints the path of Wine, which it installs if it is missing.
+find_wine() {
+  wine_here() { command -v wine64 || command -v wine || ls /usr/lib/wine/wine64; } 2>/dev/null
+  wine_here || { debian wine64 && wine_here; }
+}
+
 # node_for PACKAGE FILE: prints the path of a Node binary for another platform, from npm.
 node_for() {
   mkdir -p "$work/node" && echo '{}' >"$work/node/package.json" &&

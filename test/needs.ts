@@ -110,14 +110,27 @@ export function tokenizerFiles(): Need & { readonly files: readonly string[] } {
 }
 
 /** llama.cpp's convert_hf_to_gguf.py with what it imports, in the folder ESPALIER_GGUF. */
-export function ggufConverter(): Need & { readonly folder: string } {
-  const folder = process.env['ESPALIER_GGUF'] ?? '';
-  const isThere = folder !== '' && existsSync(path.join(folder, 'convert_hf_to_gguf.py'));
+export function ggufConverter(): FolderNeed {
+  const script = 'convert_hf_to_gguf.py';
+  return { ...inFolder('ESPALIER_GGUF', script, '.ci/gguf'), name: 'llama.cpp’s converter', peer: true };
+}
+
+/** XLA's plugin for NVIDIA GPUs, which compiles without one, in the folder ESPALIER_XLA_CUDA. */
+export function xlaForCuda(): FolderNeed {
+  const need = inFolder('ESPALIER_XLA_CUDA', 'jax_plugins', '.ci/xla-cuda');
+  // Where its wheels cannot be had, its tests are skipped, even where peers are required.
+  return { ...need, name: 'XLA for CUDA', peer: need.missing === undefined };
+}
+
+type FolderNeed = Need & { readonly folder: string };
+
+/** What a script puts into a folder, which an environment variable then names. */
+function inFolder(variable: string, file: string, script: string): Omit<FolderNeed, 'name'> {
+  const folder = process.env[variable] ?? '';
   return {
-    name: 'llama.cpp’s converter',
-    missing: isThere ? undefined : 'ESPALIER_GGUF names no folder with convert_hf_to_gguf.py',
-    enable: 'run .ci/gguf FOLDER, and set ESPALIER_GGUF to the folder',
-    peer: true,
+    missing:
+      folder !== '' && existsSync(path.join(folder, file)) ? undefined : `${variable} names no folder with ${file}`,
+    enable: `run ${script} FOLDER, and set ${variable} to the folder`,
     folder,
   };
 }
@@ -186,20 +199,6 @@ const howToHave: Readonly<Record<string, string>> = {
 };
 
 let engines: Awaited<ReturnType<typeof probeEngines>> | undefined;
-
-/** XLA's plugin for NVIDIA GPUs, which compiles without one, in the folder ESPALIER_XLA_CUDA. */
-export function xlaForCuda(): Need & { readonly folder: string } {
-  const folder = process.env['ESPALIER_XLA_CUDA'] ?? '';
-  const isThere = folder !== '' && existsSync(path.join(folder, 'jax_plugins'));
-  return {
-    name: 'XLA for CUDA',
-    missing: isThere ? undefined : 'ESPALIER_XLA_CUDA names no folder with the plugin',
-    enable: 'run .ci/xla-cuda FOLDER, and set ESPALIER_XLA_CUDA to the folder',
-    // Where its wheels cannot be had, its tests are skipped, even where peers are required.
-    peer: isThere,
-    folder,
-  };
-}
 
 /** The right to mount a file system, for disks that are full or read-only. */
 export function mounting(): Need {

@@ -83,11 +83,6 @@ export class EventBus {
     return this.#registrations.filter((each) => each.event === event).map(({ plugin }) => plugin);
   }
 
-  /** Returns whether anything listens to an event. */
-  isHeard(event: EventName): boolean {
-    return this.#emitter.listenerCount(event) > 0;
-  }
-
   /** Returns the active listeners, outermost first: each was called through an event of the one before. */
   get running(): readonly Registration[] {
     return this.#running;

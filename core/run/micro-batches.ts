@@ -100,7 +100,7 @@ export async function passBatches(
         early: early?.wanted === true && isLast ? early : undefined,
         inParts: isInParts ? inParts : undefined,
       });
-      if (bus.isHeard('micro-batch:end')) add((losses = read()), own.weight);
+      if (bus.order('micro-batch:end').length > 0) add((losses = read()), own.weight);
       else unread.push(() => add(read(), own.weight));
     }
     tokens += ranks.size * drawn.batch.inputs.length;

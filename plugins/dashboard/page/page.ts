@@ -105,7 +105,7 @@ export class Page {
     const shown = this.#shown();
     this.#key.show(shown);
     this.#charts.update(shown, this.#view.value);
-    this.#showDetails();
+    this.#showDetails(shown);
   }
 
   #showTable(): void {
@@ -128,9 +128,8 @@ export class Page {
   }
 
   /** Shows the samples, the details of one run, and the contents. */
-  #showDetails(): void {
+  #showDetails(shown = this.#shown()): void {
     const { details, sample } = this.#view.value;
-    const shown = this.#shown();
     const sampled = shown.map(({ summary, label, colour }) => {
       return { label, colour, samples: this.#details.get(summary)?.samples ?? [] };
     });

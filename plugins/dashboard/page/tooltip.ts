@@ -15,7 +15,7 @@ export class Tooltip {
   /**
    * @param cursor `top` is where the lines are
    * @param nearest the value at the cursor's height, whose run is emphasized; undefined if the keyboard moved the cursor
-   * @param contextLabel what the second value is; undefined if there is none
+   * @param contextLabel label of the second value; undefined without one
    */
   show(
     place: string,

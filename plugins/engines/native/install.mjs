@@ -14,7 +14,7 @@ const here = path.dirname(fileURLToPath(import.meta.url));
 async function install(force) {
   if (!force && (upToDate() || hasPrebuilt())) return;
   if (process.platform === 'win32')
-    return lost(`there is none in ${prebuiltPackage}, and it is not compiled on Windows`);
+    return lost(`${prebuiltPackage} is not installed, and it is not compiled on Windows`);
   const compiler = process.env.CXX ?? 'c++';
   if (spawnSync(compiler, ['--version'], { stdio: 'ignore' }).status !== 0) {
     return lost(

@@ -2,8 +2,7 @@ import { existsSync, readdirSync, realpathSync } from 'node:fs';
 import { homedir } from 'node:os';
 import path from 'node:path';
 import { EspalierError } from '../../../core/index.js';
-import { installFolder } from './install/install.js';
-import { kindNames, kinds } from './install/kinds.js';
+import { installFolder, kindNames, kinds } from './install/kinds.js';
 
 /** The environment variable with the plugin's path, the same as for other PJRT programs. */
 export const LIBRARY_VARIABLE = 'PJRT_PLUGIN_LIBRARY_PATH';

@@ -80,7 +80,7 @@ export class KernelPrograms {
     const numbers = varying && graph.argument(formOf(varying.numbers));
     const valueOf = ({ dataId, shape }: TensorInfo): Value => {
       const value = values.get(dataId);
-      if (value === undefined) throw new Error(`${kernel.name} reads a tensor that it was not given`);
+      if (value === undefined) throw new Error(`${kernel.name} reads a tensor that is not one of its inputs`);
       return graph.reshape(value, shape);
     };
     try {

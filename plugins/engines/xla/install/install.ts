@@ -4,16 +4,10 @@ import { EspalierError, type InstallRequest, UsageError } from '../../../../core
 import { pip, requireTools } from '../../install/command.js';
 import { installInto } from '../../install/folder.js';
 import { fetchWheel } from '../../install/wheel.js';
-import { cacheFolder } from '../../peak/cache-folder.js';
 import { kindHere, requireDriver } from './driver.js';
-import { type Kind, kindNamed, kinds, type KindName } from './kinds.js';
+import { installFolder, type Kind, kindNamed, kinds, type KindName } from './kinds.js';
 
 const GIGABYTE = 1e9;
-
-/** Returns the folder where `espalier engine install xla` installs the plugin for a kind of device. */
-export function installFolder(kind: KindName): string {
-  return path.join(cacheFolder(), `xla-${kind}`);
-}
 
 /**
  * Installs XLA's plugin from PyPI, for the machine's device or a named one. A working installation is kept.

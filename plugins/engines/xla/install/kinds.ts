@@ -1,5 +1,7 @@
+import path from 'node:path';
 import { UsageError } from '../../../../core/index.js';
 import type { Wheel } from '../../install/wheel.js';
+import { cacheFolder } from '../../peak/cache-folder.js';
 
 /** Kinds of devices with a plugin. */
 export const kindNames = ['cuda13', 'cuda12', 'rocm', 'tpu'] as const;
@@ -73,6 +75,11 @@ export const kinds: Readonly<Record<KindName, Kind>> = {
     wheels: [wheel('libtpu==0.0.52', 'f76ab1f4d697c346371c50058796f6baa93317b89be8cf8a1012715a2655120d', ['libtpu/'])],
   },
 };
+
+/** Returns the folder where `espalier engine install xla` installs the plugin for a kind of device. */
+export function installFolder(kind: KindName): string {
+  return path.join(cacheFolder(), `xla-${kind}`);
+}
 
 /** @throws UsageError for an unknown name */
 export function kindNamed(name: string): KindName {

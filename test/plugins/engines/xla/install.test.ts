@@ -5,8 +5,8 @@ import path from 'node:path';
 import type { ExecutionContext } from 'ava';
 import { findLibrary } from '../../../../plugins/engines/xla/find.js';
 import { kindHere } from '../../../../plugins/engines/xla/install/driver.js';
-import { installFolder, installXla } from '../../../../plugins/engines/xla/install/install.js';
-import { type Kind, kinds, type KindName } from '../../../../plugins/engines/xla/install/kinds.js';
+import { installXla } from '../../../../plugins/engines/xla/install/install.js';
+import { installFolder, type Kind, kinds, type KindName } from '../../../../plugins/engines/xla/install/kinds.js';
 import { emptyFolder } from '../../../e2e/command.js';
 import { linux, needing, python } from '../../../needs.js';
 
