@@ -38,11 +38,17 @@ check('engine xla: a resumed run gives the same bits, and a later start compiles
   await run('train', '--stop-after', '5', '--set', 'run.dir=again');
   t.deepEqual(files(), before);
 
-  const [damaged = ''] = before.keys();
-  const file = path.join(programs, damaged);
-  const whole = readFileSync(file);
-  writeFileSync(file, whole.subarray(0, whole.length - 1));
+  // The run reads some of them: verify-resume's own programs stay as they are.
+  const lengths = new Map([...before.keys()].map((name) => [name, damage(path.join(programs, name))]));
   await run('train', '--stop-after', '5', '--set', 'run.dir=repaired');
   t.deepEqual([...files().keys()].sort(), [...before.keys()].sort());
-  t.is(statSync(file).size, whole.length);
+  const repaired = [...lengths].filter(([name, length]) => statSync(path.join(programs, name)).size === length);
+  t.true(repaired.length > 10, String(repaired.length));
 });
+
+/** Cuts the last byte off; returns the length that the file had. */
+function damage(file: string): number {
+  const whole = readFileSync(file);
+  writeFileSync(file, whole.subarray(0, whole.length - 1));
+  return whole.length;
+}
