@@ -11,6 +11,7 @@ export {
   withConfigFlags,
   type ConfigFlags,
 } from './shell/options.js';
+export { aligned } from './printing/aligned.js';
 /** What else commands need; loads nothing large. */
 export { EspalierError, FailedRun, messageOf, UsageError } from '../../core/errors.js';
 export { version } from '../../core/installation.js';

@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { aligned } from '../printing/aligned.js';
 import { ofPackage } from '../printing/metric-lines.js';
 import type { CommandDefinition } from '../shell/definition.js';
 import { print } from '../shell/options.js';
@@ -13,7 +14,7 @@ function define(command: Command): void {
       const { listPresets } = await import('../../configs/contract.js');
       const presets = listPresets(process.cwd());
       print(flags.json, presets, () =>
-        presets.map(({ name, summary, source }) => `${name.padEnd(14)} ${summary}${ofPackage(source)}`).join('\n'),
+        aligned(presets.map(({ name, summary, source }) => [name, `${summary}${ofPackage(source)}`])).join('\n'),
       );
     });
 }

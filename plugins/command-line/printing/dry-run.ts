@@ -5,6 +5,7 @@ import { CheckpointStore, Dataset, Ranks } from '../../../core/index.js';
 import { boundTo, type Run } from '../../../core/runs.js';
 import { renderLines } from '../../configs/contract.js';
 import { print } from '../shell/options.js';
+import { aligned } from './aligned.js';
 
 const BYTES_PER_NUMBER = 4;
 
@@ -40,16 +41,21 @@ export async function dryRun(run: Run, json: boolean): Promise<void> {
       renderLines(facts.config).replace(/^/gm, '  '),
       '',
       'listeners, in their order',
-      ...Object.entries(listeners)
-        .filter(([, names]) => names.length > 0)
-        .map(([event, names]) => `  ${event.padEnd(18)} ${names.join(' → ')}`),
+      ...indented(
+        Object.entries(listeners)
+          .filter(([, names]) => names.length > 0)
+          .map(([event, names]) => [event, names.join(' → ')]),
+      ),
       '',
       'parameters',
-      ...counts.map(
-        ({ component, total, trainable }) =>
-          `  ${component.padEnd(10)} ${grouped(total).padStart(14)} (${grouped(trainable)} trainable)`,
-      ),
-      `  ${'total'.padEnd(10)} ${grouped(parameters).padStart(14)}`,
+      ...indented([
+        ...counts.map(({ component, total, trainable }) => [
+          component,
+          grouped(total).padStart(14),
+          `(${grouped(trainable)} trainable)`,
+        ]),
+        ['total', grouped(parameters).padStart(14)],
+      ]),
       '',
       `data         ${grouped(facts.data.train)} training tokens, ${grouped(facts.data.val)} validation tokens`,
       `training     ${grouped(iterations)} iterations of ${grouped(facts.tokensPerIteration)} tokens`,
@@ -60,6 +66,10 @@ export async function dryRun(run: Run, json: boolean): Promise<void> {
       `run folder   ${run.folder.shown} (${existsSync(run.folder.path) ? 'unchanged' : 'not created'})`,
     ].join('\n'),
   );
+}
+
+function indented(rows: readonly (readonly string[])[]): string[] {
+  return aligned(rows).map((line) => `  ${line}`);
 }
 
 /** Returns the free space for a folder, from its nearest existing parent. */

@@ -1,3 +1,4 @@
+import { aligned } from '../../command-line/contract.js';
 import { showMilliseconds, type EventTimes } from '../checks/times.js';
 import type { CheckResult } from './conformance.js';
 
@@ -29,14 +30,4 @@ function timesTable({ events, step }: EventTimes): string[] {
     ...aligned([['event', 'median', 'worst', ''], ...rows]),
     `A step of the tiny model takes ${showMilliseconds(step)} without the plugin.`,
   ];
-}
-
-function aligned(rows: readonly (readonly string[])[]): string[] {
-  const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
-  return rows.map((row) =>
-    row
-      .map((cell, column) => cell.padEnd(widths[column] ?? 0))
-      .join('  ')
-      .trimEnd(),
-  );
 }
