@@ -21,7 +21,6 @@ export { RunConfig } from './config/schema.js';
 export { ConfigPlaces } from './config/composed.js';
 export { exitCodeOf, RunControl, type Requests, type RollbackRequest } from './run/control.js';
 export { Sections, type SectionWatcher } from './run/sections.js';
-export { addCommand, packageCommands } from './package-manager.js';
 export { RunState, type CheckpointKind, type RunSnapshot, type RunView } from './run/state.js';
 export { RandomStream, RandomStreams } from './random/streams.js';
 export { Tunables, type Tunable, type TunableRange } from './run/tunables.js';

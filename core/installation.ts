@@ -3,5 +3,4 @@ export { builtInFamilies, type Family } from './families/family.js';
 export { familyEvents } from './families/events.js';
 export { importFrom } from './families/outside.js';
 export { families, installedPackages, packageFamilies, type InstalledPackage } from './families/packages.js';
-export { packageCommands } from './package-manager.js';
 export { presetFolder, version } from './version.js';

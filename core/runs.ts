@@ -19,7 +19,7 @@ export { findNamed, findPlugin, findQuietly } from './families/resolve.js';
 export { isPluginPath, pluginPathFrom, relativePath } from './families/plugin-path.js';
 export { isDeclaration } from './families/packages.js';
 export { importOutside } from './families/outside.js';
-export { evaluationOfRank, rowsOfRank } from './run/batches.js';
+export { shareOfRank } from './run/batches.js';
 export type {
   CountedTargets,
   LossInParts,

@@ -1,36 +1,23 @@
-import type { Batch, BatchShape, BatchSource, Rows, Split } from '../contracts/data.js';
+import type { Batch, BatchShape, Rows } from '../contracts/data.js';
 import type { Ranks } from '../contracts/ranks.js';
 import { EspalierError } from '../errors.js';
 
-/** Returns this rank's rows of the next micro-batch. @param shape of one rank's micro-batch */
-export async function nextOfRank(source: BatchSource, ranks: Ranks, shape: BatchShape): Promise<Batch> {
-  const rows = rowsOfRank(ranks, shape);
-  return taken(await source.next(ofAll(ranks, shape), rows), rows, ranks);
+/** A rank's part of the batches of all ranks. */
+export interface RankShare {
+  /** Shape of a batch of all ranks. */
+  readonly whole: BatchShape;
+  readonly rows: Rows;
+  /** Takes this rank's rows from a batch that is either whole or already just these rows. */
+  readonly take: (batch: Batch) => Batch;
 }
 
-/** Returns this rank's rows of an evaluation batch. @param shape of one rank's batch */
-export function evaluationOfRank(
-  source: BatchSource,
-  ranks: Ranks,
-  split: Split,
-  index: number,
-  shape: BatchShape,
-): Batch {
-  const rows = rowsOfRank(ranks, shape);
-  return taken(source.evaluation(split, index, ofAll(ranks, shape), rows), rows, ranks);
+/** Rank r has row r · batch to row (r + 1) · batch - 1. @param shape of one rank's batch */
+export function shareOfRank({ rank, size }: Ranks, { batchSize, blockSize }: BatchShape): RankShare {
+  const rows = { first: rank * batchSize, count: batchSize };
+  return { whole: { batchSize: size * batchSize, blockSize }, rows, take: (batch) => taken(batch, rows, size) };
 }
 
-/** Rank r has row r · batch to row (r + 1) · batch - 1 of the batch of all ranks. */
-export function rowsOfRank({ rank }: Ranks, { batchSize }: BatchShape): Rows {
-  return { first: rank * batchSize, count: batchSize };
-}
-
-function ofAll({ size }: Ranks, { batchSize, blockSize }: BatchShape): BatchShape {
-  return { batchSize: size * batchSize, blockSize };
-}
-
-/** Takes the rows from a batch that is either whole or already just these rows. */
-function taken(batch: Batch, { first, count }: Rows, { size }: Ranks): Batch {
+function taken(batch: Batch, { first, count }: Rows, size: number): Batch {
   const { batchSize, blockSize } = batch;
   if (batchSize === count) return batch;
   if (batchSize !== size * count) {

@@ -9,7 +9,7 @@ import type { EventBus } from '../events/bus.js';
 import type { BatchReady, GradientsReady } from '../events/lifecycle.js';
 import type { Slot } from '../plugins/plugin.js';
 import { useEngine } from '../tf.js';
-import { nextOfRank, rowsOfRank } from './batches.js';
+import { shareOfRank } from './batches.js';
 import type { PassReplay } from './pass-replay.js';
 import type { Sections } from './sections.js';
 import { microBatchStep, scaleSums, type StepLosses } from './step.js';
@@ -59,7 +59,7 @@ export async function passBatches(
 ): Promise<PassedBatches> {
   const { config, bus, engine, model, trainingLoss, tunables, batches, ranks, early, sections } = parts;
   const { batchSize, accumulation } = microBatches(config, tunables);
-  const shape = { batchSize, blockSize: model.blockSize };
+  const share = shareOfRank(ranks, { batchSize, blockSize: model.blockSize });
   const whole = batchSize * model.blockSize;
   const inParts = trainingLoss.inParts();
   const sums = [0, ...inParts.terms.map(() => 0)];
@@ -76,7 +76,9 @@ export async function passBatches(
   /** Weight of all ranks' counted targets, relative to all targets; known before the last micro-batch's pass. */
   let weight = 1;
   for (let microBatch = 0; microBatch < accumulation; microBatch++) {
-    const batch = await sections.measure('data_loading', () => nextOfRank(batches, ranks, shape));
+    const batch = await sections.measure('data_loading', async () =>
+      share.take(await batches.next(share.whole, share.rows)),
+    );
     const drawn: BatchReady = { iteration, microBatch, batch };
     await bus.dispatch('batch:ready', drawn);
     const own = trainingLoss.count(model, drawn.batch, () => batchGivers(parts));
@@ -95,7 +97,7 @@ export async function passBatches(
       if (weight !== 1) scaleSums(gradients, 1 / weight);
       const isInParts = inParts.terms.length > 0 || drawn.batch.weights !== undefined || drawn.tokenLosses === true;
       const read = microBatchStep(passes, drawn.batch, own.weight / whole / weight / accumulation, gradients, {
-        pass: { iteration, microBatch, firstRow: rowsOfRank(ranks, shape).first },
+        pass: { iteration, microBatch, firstRow: share.rows.first },
         sections,
         early: early?.wanted === true && isLast ? early : undefined,
         inParts: isInParts ? inParts : undefined,

@@ -1,8 +1,8 @@
 import { fileURLToPath } from 'node:url';
 import { InvalidArgumentError, Option, type Command } from 'commander';
-import { packageCommands } from '../../../core/installation.js';
 import type { RunRequest } from '../../../core/runs.js';
 import { Terminal } from '../../../core/terminal.js';
+import { packageCommands } from '../../packages/contract.js';
 
 /** Options of every command that composes a config. */
 export interface ConfigFlags {

@@ -1,8 +1,9 @@
 import { existsSync, readFileSync, statSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import path from 'node:path';
-import { addCommand, messageOf, UsageError } from '../../../core/index.js';
+import { messageOf, UsageError } from '../../../core/index.js';
 import { decodeCorpus } from '../../files/contract.js';
+import { addCommand } from '../../packages/contract.js';
 
 const PACKAGE_PREFIX = 'npm:';
 

@@ -1,7 +1,8 @@
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import path from 'node:path';
-import { packageCommands, type EngineProbe } from '../../../core/index.js';
+import type { EngineProbe } from '../../../core/index.js';
+import { packageCommands } from '../../packages/contract.js';
 import { addonFolder } from './binding.js';
 
 /**

@@ -1,5 +1,6 @@
 import { writeFileSync } from 'node:fs';
-import { addCommand, EspalierError, UsageError, type InstallRequest } from '../../../core/index.js';
+import { EspalierError, UsageError, type InstallRequest } from '../../../core/index.js';
+import { addCommand } from '../../packages/contract.js';
 import { pip, requireTools, type Tool } from '../install/command.js';
 import { installInto } from '../install/folder.js';
 import { buildBinding, compiler } from './build.js';

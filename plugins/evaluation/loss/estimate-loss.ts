@@ -14,7 +14,7 @@ import {
   EspalierError,
   useEngine,
 } from '../../../core/index.js';
-import { evaluationOfRank, rowsOfRank, PassReplay } from '../../../core/runs.js';
+import { PassReplay, shareOfRank } from '../../../core/runs.js';
 import { randomWindows, windowsAt, windowsIn } from '../../batches/contract.js';
 import { checkBatch, countedTargets, lossParts } from '../../models/contract.js';
 
@@ -45,8 +45,9 @@ export async function estimateLoss(
 ): Promise<number> {
   const { ranks = oneRank } = options;
   const what = `the ${split} loss (${String(iters)} batches)`;
+  const { whole, rows, take } = shareOfRank(ranks, shape);
   return meanOver(model, { what, count: iters }, options, (index) => {
-    const batch = evaluationOfRank(batches, ranks, split, index, shape);
+    const batch = take(batches.evaluation(split, index, whole, rows));
     checkBatch(batch, model, () => `evaluation batch ${String(index)} of ${split} that the batch strategy gave`);
     return batch;
   });
@@ -66,10 +67,10 @@ export async function estimateSetLoss(
 ): Promise<number> {
   const { ranks = oneRank } = options;
   const what = `the loss of the validation set ${name} (${String(iters)} batches)`;
-  const ofAll = { ...shape, batchSize: ranks.size * shape.batchSize };
+  const { whole, rows } = shareOfRank(ranks, shape);
   return meanOver(model, { what, count: iters }, options, (index) => {
     const random = streams.at(`evaluation/val/${name}`, index);
-    const batch = randomWindows(reader, random, ofAll, rowsOfRank(ranks, shape));
+    const batch = randomWindows(reader, random, whole, rows);
     checkBatch(batch, model, () => `evaluation batch ${String(index)} of the validation set ${name}`);
     return batch;
   });
@@ -104,11 +105,11 @@ export async function lossTotal(
   const { ranks = oneRank } = options;
   const { batchSize, blockSize } = shape;
   const windows = Math.min(most, windowsIn(reader, blockSize));
-  const ownFirst = rowsOfRank(ranks, shape).first;
-  const step = ranks.size * batchSize;
-  const count = Math.max(0, Math.ceil((windows - ownFirst) / step));
+  const { whole, rows: own } = shareOfRank(ranks, shape);
+  const step = whole.batchSize;
+  const count = Math.max(0, Math.ceil((windows - own.first) / step));
   const total = await totalOver(model, { what: 'the loss of a whole split', count }, options, (index) => {
-    const first = ownFirst + index * step;
+    const first = own.first + index * step;
     const rows = Math.min(batchSize, windows - first);
     const starts = Array.from({ length: rows }, (_, row) => (first + row) * blockSize);
     const batch = windowsAt(reader, starts, { batchSize: rows, blockSize });

@@ -1,10 +1,10 @@
 import { existsSync } from 'node:fs';
 import path from 'node:path';
 import { UsageError } from '../../../core/errors.js';
-import { packageCommands } from '../../../core/installation.js';
 import { builtInNames, slotKeys } from '../../../core/runs.js';
 import { searchPlaces } from '../../configs/contract.js';
 import { readTextFile, writeWhole } from '../../files/contract.js';
+import { packageCommands } from '../../packages/contract.js';
 import { writeNew } from '../shared/written.js';
 import { entryOf, withPlugin } from './config-entry.js';
 import { packageFiles, projectFiles } from './project.js';

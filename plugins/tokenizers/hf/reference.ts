@@ -1,6 +1,7 @@
 import { availableParallelism } from 'node:os';
 import type { Encoding, Tokenizer } from '@anush008/tokenizers';
-import { addCommand, messageOf, UsageError } from '../../../core/index.js';
+import { messageOf, UsageError } from '../../../core/index.js';
+import { addCommand } from '../../packages/contract.js';
 import { unusable } from './definition.js';
 
 /** Concurrent calls into the library: Node.js has four threads for them, and each takes tens of megabytes. */

@@ -8,7 +8,7 @@ import {
   type PluginInstance,
   type Ranks,
 } from '../../../core/index.js';
-import { evaluationOfRank, nextOfRank } from '../../../core/run/batches.js';
+import { shareOfRank } from '../../../core/run/batches.js';
 import { testRun, type TestRun } from '../../../plugins/testing/contract.js';
 import { textFolder } from '../../text.js';
 
@@ -50,7 +50,10 @@ for (const [strategy, set] of Object.entries(strategies)) {
     const [alone, ...sources] = await Promise.all(Array.from({ length: MOST_RANKS + 1 }, source));
     if (alone === undefined) return t.fail();
     for (const split of ['train', 'val'] as const) {
-      const rows = [0, 1, 2].map((rank) => evaluationOfRank(alone, ranks(rank, 3), split, 7, shape(2)));
+      const rows = [0, 1, 2].map((rank) => {
+        const { whole, rows, take } = shareOfRank(ranks(rank, 3), shape(2));
+        return take(alone.evaluation(split, 7, whole, rows));
+      });
       t.deepEqual(joined(rows), tokensOf(alone.evaluation(split, 7, shape(6))));
     }
     const start = alone.state();
@@ -141,6 +144,11 @@ test('the core splits the batches of a strategy that ignores ranks, and refuses 
     message: /gave 5 windows instead of 2 or 6/,
   });
 });
+
+async function nextOfRank(source: BatchSource, rank: Ranks, each: BatchShape): Promise<Batch> {
+  const { whole, rows, take } = shareOfRank(rank, each);
+  return take(await source.next(whole, rows));
+}
 
 function ranks(rank: number, size: number): Ranks {
   return { rank, size, average: (values) => values };

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { mkdirSync, readdirSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import test, { type ExecutionContext } from 'ava';
-import { nextOfRank } from '../../../core/run/batches.js';
+import { shareOfRank } from '../../../core/run/batches.js';
 import { BatchSource, Ranks } from '../../../core/index.js';
 import type { Run } from '../../../core/run/run.js';
 import { memoryRanks, testRun } from '../../../plugins/testing/contract.js';
@@ -70,8 +70,9 @@ needing(linux())('a rank opens only the shards that contain its own windows', as
   // A shard holds eight windows: of 24 windows of all ranks, those of rank 1 are the second shard of three.
   const shape = { batchSize: TOKENS / BLOCK, blockSize: BLOCK };
   const source = run.container.resolve(BatchSource);
+  const { whole, rows, take } = shareOfRank(run.container.resolve(Ranks), shape);
   for (let batch = 0; batch < 3; batch++) {
-    const { inputs } = await nextOfRank(source, run.container.resolve(Ranks), shape);
+    const { inputs } = take(await source.next(whole, rows));
     t.is(inputs[0], ((RANKS * batch + 1) * TOKENS) % 500);
   }
   // The last target of a shard is the first token of the next.

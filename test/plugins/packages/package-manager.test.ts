@@ -1,8 +1,8 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import test, { type ExecutionContext } from 'ava';
-import { packageCommands } from '../../core/package-manager.js';
-import { emptyFolder } from '../e2e/command.js';
+import { packageCommands } from '../../../plugins/packages/contract.js';
+import { emptyFolder } from '../../e2e/command.js';
 
 for (const [lock, command, allow] of [
   ['pnpm-lock.yaml', 'pnpm add', /^`pnpm approve-builds`/],
