@@ -37,8 +37,13 @@ export function accumulateAll(sums: readonly tf.Tensor[], gradients: readonly tf
  */
 export function globalNorm(tensors: readonly tf.Tensor[]): number {
   if (tensors.length === 0) return 0;
-  const norm = tf.engine().runKernel<tf.Scalar>('EspalierGlobalNorm', Object.fromEntries(tensors.entries()));
+  const norm = unreadNorm(tensors);
   const value = norm.dataSync<'float32'>()[0];
   norm.dispose();
   return value ?? 0;
+}
+
+/** Returns the global norm of at least one tensor without waiting for it. */
+export function unreadNorm(tensors: readonly tf.Tensor[]): tf.Scalar {
+  return tf.engine().runKernel<tf.Scalar>('EspalierGlobalNorm', Object.fromEntries(tensors.entries()));
 }

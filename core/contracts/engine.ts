@@ -63,6 +63,11 @@ export interface Engine {
   /** One line for the log: version, threads. */
   readonly description: string;
   /**
+   * Optional. True if kernels wait until something reads a result, and cost less if what they wait for is computed together:
+   * an iteration then reads its losses and its norm once, after the optimizer, unless a listener needs them before.
+   */
+  readonly defers?: boolean;
+  /**
    * Optional. Returns a float32 tensor in the memory of `values`, which nobody else may use from then on; a copy if the
    * engine cannot use that memory.
    */

@@ -1,4 +1,4 @@
-import type { Tensor, Variable } from '@tensorflow/tfjs-core';
+import type { Scalar, Tensor, Variable } from '@tensorflow/tfjs-core';
 import { token } from './token.js';
 
 export interface OptimizerStep {
@@ -11,6 +11,11 @@ export interface OptimizerStep {
   gradClip: number;
   /** Global norm of the gradients, if the caller knows it. */
   gradNorm?: number;
+}
+
+/** A step whose norm nobody has read. */
+export interface UnreadStep extends Omit<OptimizerStep, 'gradNorm'> {
+  gradNorm: Scalar;
 }
 
 /**
@@ -47,6 +52,12 @@ export interface Optimizer {
    * a subset of the weights: each weight's update is the same as when all are stepped together.
    */
   step(step: OptimizerStep): number;
+  /**
+   * Optional. Updates like `step`, but reads no tensor, so that an engine that `defers` can compute the pass, the norm and
+   * the update together. If the norm is not finite, weights and state must keep their values.
+   * @returns takes back what else the step changed (step counts): called if the norm turns out not to be finite
+   */
+  stepUnread?(step: UnreadStep): () => void;
   /** Returns live tensors, not copies: read them before the next step. */
   exportState(): OptimizerState;
   /**

@@ -11,6 +11,8 @@ export interface Registration<Name extends EventName = EventName> {
   readonly event: Name;
   /** If false, a failure is logged, the plugin is muted after repeated ones, and the run continues. */
   readonly critical: boolean;
+  /** False if the event may be left out for this listener, see `isNeeded`. Default: true. */
+  readonly needs?: (() => boolean) | undefined;
 }
 
 /** Observes every event and every listener call: for profilers, tracers, leak checks. */
@@ -81,6 +83,12 @@ export class EventBus {
   /** Returns the names of the plugins that listen to an event, in order. */
   order(event: string): string[] {
     return this.#registrations.filter((each) => each.event === event).map(({ plugin }) => plugin);
+  }
+
+  /** Returns whether a listener needs an event that the core may leave out; `On` says which it does not need. */
+  isNeeded(event: EventName): boolean {
+    const spared = this.#registrations.filter((each) => each.event === event && each.needs?.() === false);
+    return this.#emitter.listenerCount(event) > spared.length;
   }
 
   /** Returns the active listeners, outermost first: each was called through an event of the one before. */

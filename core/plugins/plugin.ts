@@ -124,6 +124,7 @@ export interface InstallRequest {
 interface ListenerMark {
   event: EventName;
   method: string | symbol;
+  needs: string | undefined;
 }
 
 const optionsOf = new WeakMap<object, PluginOptions>();
@@ -137,15 +138,19 @@ export function Plugin(options: PluginOptions): (target: PluginClass) => void {
   };
 }
 
-/** Marks a method as a listener of an event; the compiler checks the type of its parameter. */
-export function On<Name extends EventName>(event: Name) {
+/**
+ * Marks a method as a listener of an event; the compiler checks the type of its parameter.
+ * @param needs for `step:ready`: name of a getter of the plugin that is false while the method does without the event in
+ *   steps with a finite loss and norm, whose values are in `iteration:end`. The engine may then compute a step at once.
+ */
+export function On<Name extends EventName, Getter extends string = never>(event: Name, needs?: Getter) {
   return <Method extends (payload: Events[Name]) => void | Promise<void>>(
-    target: object,
+    target: object & Readonly<Record<NoInfer<Getter>, boolean>>,
     method: string | symbol,
     _descriptor: TypedPropertyDescriptor<Method>,
   ): void => {
     const marks = listenersOf.get(target) ?? [];
-    marks.push({ event, method });
+    marks.push({ event, method, needs });
     listenersOf.set(target, marks);
   };
 }

@@ -204,9 +204,10 @@ export function addListeners(
     const made = live[index];
     if (made === undefined || !isActive(made, ranks)) return;
     const { instance } = made;
-    for (const { event, method } of pluginListeners(plugin.class)) {
-      const registration = { plugin: plugin.options.name, event, critical: plugin.options.critical ?? true };
-      bus.listen(registration, methodOf(instance, method));
+    const { name, critical = true } = plugin.options;
+    for (const { event, method, needs: getter } of pluginListeners(plugin.class)) {
+      const needs = getter === undefined ? undefined : (): boolean => Reflect.get(instance, getter) !== false;
+      bus.listen({ plugin: name, event, critical, needs }, methodOf(instance, method));
     }
   });
 }

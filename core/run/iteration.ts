@@ -1,7 +1,7 @@
 import type { LearningRate, Optimizer } from '../contracts/optimizer.js';
 import type { GradientsReady, IterationEnd, StepReady } from '../events/lifecycle.js';
 import { EspalierError } from '../errors.js';
-import { globalNorm, tf, useEngine } from '../tf.js';
+import { globalNorm, tf, unreadNorm, useEngine } from '../tf.js';
 import { passBatches, type MicroBatchParts, type PassedBatches } from './micro-batches.js';
 import type { PassReplay } from './pass-replay.js';
 import { trainableParameters } from './step.js';
@@ -45,14 +45,18 @@ export async function iterate(parts: IterationParts, passes: PassReplay): Promis
 
 const NO_STEP = { loss: NaN, terms: {}, gradNorm: 0, skipped: 'every target is -1 (ignored) or has weight 0' };
 
+type StepResult = Pick<IterationEnd, 'loss' | 'terms' | 'gradNorm' | 'skipped'>;
+
 /** @param passed reads the losses of this rank; the returned ones are of all ranks */
 async function takeStep(
   parts: IterationParts,
   ready: GradientsReady,
   learningRate: number,
   passed: PassedBatches,
-): Promise<Pick<IterationEnd, 'loss' | 'terms' | 'gradNorm' | 'skipped'>> {
+): Promise<StepResult> {
   const { config, bus, engine, model, optimizer, ranks, sections } = parts;
+  const taken = takeUnreadStep(parts, ready, learningRate, passed);
+  if (taken !== undefined) return taken;
   await bus.dispatch('gradients:ready', ready);
   useEngine(engine);
   const { iteration, gradients } = ready;
@@ -61,8 +65,7 @@ async function takeStep(
   // Clipping costs the norm; the scaling itself is part of the update.
   const gradNorm = sections.measure('clipping', () => globalNorm([...gradients.values()]));
   // Only now, so that an engine that computes in the background is waited for once.
-  const [loss = NaN, ...means] = await ranks.average([...passed.readLosses()]);
-  const terms = Object.fromEntries(passed.terms.map((name, at) => [name, means[at] ?? NaN]));
+  const { loss, terms } = lossesOf(passed, await ranks.average([...passed.readLosses()]));
   const step: StepReady = { iteration, loss, gradNorm, gradients };
   await bus.dispatch('step:ready', step);
   if (step.skip === undefined) {
@@ -71,6 +74,43 @@ async function takeStep(
     sections.measure('optimizer', () => optimizer.step({ parameters, gradients, learningRate, gradClip, gradNorm }));
   }
   return { loss, terms, gradNorm, skipped: step.skip };
+}
+
+/**
+ * Takes the step before its loss and norm are read, if the engine gains by that and no listener needs them before.
+ * @returns undefined if the step is still to be taken: also if the norm is not finite, so that listeners can decide then
+ */
+function takeUnreadStep(
+  { config, bus, engine, model, optimizer, ranks, early, sections }: IterationParts,
+  { gradients }: GradientsReady,
+  learningRate: number,
+  passed: PassedBatches,
+): StepResult | undefined {
+  if (engine.defers !== true || optimizer.stepUnread === undefined || ranks.size > 1 || early?.wanted === true)
+    return undefined;
+  if (bus.isNeeded('gradients:ready') || bus.isNeeded('step:ready') || gradients.size === 0) return undefined;
+  useEngine(engine);
+  const parameters = trainableParameters(model);
+  const norm = sections.measure('clipping', () => unreadNorm([...gradients.values()]));
+  const step = { parameters, gradients, learningRate, gradClip: config.grad_clip, gradNorm: norm };
+  const takeBack = sections.measure('optimizer', () => optimizer.stepUnread?.(step));
+  // Else the engine would keep them.
+  for (const gradient of gradients.values()) gradient.dispose();
+  gradients.clear();
+  const losses = lossesOf(passed, passed.readLosses());
+  const [gradNorm = NaN] = norm.dataSync<'float32'>();
+  norm.dispose();
+  if (Number.isFinite(gradNorm)) return { ...losses, gradNorm, skipped: undefined };
+  takeBack?.();
+  passed.again();
+  return undefined;
+}
+
+function lossesOf(
+  { terms }: PassedBatches,
+  [loss = NaN, ...means]: readonly number[],
+): Pick<StepResult, 'loss' | 'terms'> {
+  return { loss, terms: Object.fromEntries(terms.map((name, at) => [name, means[at] ?? NaN])) };
 }
 
 /** @throws EspalierError naming the plugin, if a schedule returned a rate that is not finite */

@@ -35,9 +35,11 @@ export interface MicroBatchParts {
 export interface PassedBatches {
   /**
    * Waits for the engine, unless a listener has. Returns this rank's summed loss over the mean number of counted targets
-   * per rank, whose mean over ranks is the loss, and then the same for each loss term. Call it once.
+   * per rank, whose mean over ranks is the loss, and then the same for each loss term.
    */
   readonly readLosses: () => readonly number[];
+  /** Computes the gradients once more, into the map of the iteration, which is empty. */
+  readonly again: () => void;
   /** Names of the loss terms. */
   readonly terms: readonly string[];
   /** Number of input tokens, of all ranks. */
@@ -64,6 +66,7 @@ export async function passBatches(
   const inParts = trainingLoss.inParts();
   const sums = [0, ...inParts.terms.map(() => 0)];
   const unread: (() => void)[] = [];
+  const computed: (() => () => StepLosses)[] = [];
   const add = ({ loss, terms }: StepLosses, ofBatch: number): void => {
     // Without counted targets the losses may be NaN.
     if (ofBatch === 0) return;
@@ -94,15 +97,22 @@ export async function passBatches(
     if (weight > 0) {
       useEngine(engine);
       trainingLoss.look(model, drawn.batch, own.targets);
-      if (weight !== 1) scaleSums(gradients, 1 / weight);
+      const factor = weight;
       const isInParts = inParts.terms.length > 0 || drawn.batch.weights !== undefined || drawn.tokenLosses === true;
-      const read = microBatchStep(passes, drawn.batch, own.weight / whole / weight / accumulation, gradients, {
+      const options = {
         pass: { iteration, microBatch, firstRow: share.rows.first },
         sections,
         early: early?.wanted === true && isLast ? early : undefined,
         inParts: isInParts ? inParts : undefined,
-      });
-      if (bus.order('micro-batch:end').length > 0) add((losses = read()), own.weight);
+      };
+      const compute = (): (() => StepLosses) => {
+        if (factor !== 1) scaleSums(gradients, 1 / factor);
+        const ofMean = own.weight / whole / factor / accumulation;
+        return microBatchStep(passes, drawn.batch, ofMean, gradients, options);
+      };
+      computed.push(compute);
+      const read = compute();
+      if (bus.isNeeded('micro-batch:end')) add((losses = read()), own.weight);
       else unread.push(() => add(read(), own.weight));
     }
     tokens += ranks.size * drawn.batch.inputs.length;
@@ -117,10 +127,13 @@ export async function passBatches(
     if (!isLast) await nextTurn();
   }
   const readLosses = (): number[] => {
-    for (const take of unread) take();
+    for (const take of unread.splice(0)) take();
     return sums.map((sum) => sum / weight);
   };
-  return { readLosses, terms: inParts.terms, tokens, targets: allTargets };
+  const again = (): void => {
+    for (const compute of computed) compute()();
+  };
+  return { readLosses, again, terms: inParts.terms, tokens, targets: allTargets };
 }
 
 /**

@@ -26,7 +26,14 @@ export { softmaxCrossEntropy } from './operations/softmax-cross-entropy.js';
 export { tokenCrossEntropy, tokenLosses, type TokenLosses } from './operations/token-cross-entropy.js';
 
 /** One AdamW update of all weights together. */
-export { adamwStep, type AdamWParameter, type AdamWSettings, type AdamWTensors } from './operations/adamw-step.js';
+export {
+  adamwStep,
+  type AdamWParameter,
+  type AdamWSettings,
+  type AdamWTensors,
+  CLIP_EPSILON,
+  type Clipping,
+} from './operations/adamw-step.js';
 
 /** For engines: registers each operation that the engine has no kernel for. */
 export { registerOps } from './operations/register.js';

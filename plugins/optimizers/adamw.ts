@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { inject, Optimizer, Plugin, PluginConfig, type Bindings } from '../../core/index.js';
+import { inject, Optimizer, Plugin, PluginConfig, type Bindings, type UnreadStep } from '../../core/index.js';
 import { ADAMW_KEPT, adamwUpdate } from './shared/adamw-update.js';
 import { adamwOptions, commonOptions } from './shared/options.js';
 import {
@@ -31,6 +31,10 @@ export default class AdamW extends WeightOptimizer<z.output<typeof options>> {
     @inject(WeightOptimizerParts) parts: WeightOptimizerParts,
   ) {
     super(ADAMW_KEPT, config, parts);
+  }
+
+  stepUnread(step: UnreadStep): () => void {
+    return this.stepByNorm(step);
   }
 
   protected update(weights: readonly WeightUpdate[], settings: UpdateSettings): Updated[] {

@@ -23,6 +23,22 @@ test('listeners run in order, and promises are awaited before the next', async (
   t.deepEqual(bus.order('evaluation:start'), ['slow', 'fast']);
 });
 
+test('an event is needed unless each of its listeners does without it, which it may say anew each time', (t) => {
+  const bus = new EventBus();
+  let needs = false;
+  t.false(bus.isNeeded('evaluation:start'));
+  bus.listen({ ...registration('sometimes'), needs: () => needs }, () => undefined);
+  t.false(bus.isNeeded('evaluation:start'));
+  needs = true;
+  t.true(bus.isNeeded('evaluation:start'));
+  needs = false;
+  const remove = bus.on('evaluation:start', () => undefined);
+  t.true(bus.isNeeded('evaluation:start'), 'a listener of the program');
+  remove();
+  bus.listen(registration('always'), () => undefined);
+  t.true(bus.isNeeded('evaluation:start'));
+});
+
 test('no promise is made while every listener is synchronous', (t) => {
   const bus = new EventBus();
   bus.listen(registration('sync'), () => undefined);

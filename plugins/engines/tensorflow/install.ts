@@ -17,6 +17,9 @@ const tools: readonly Tool[] = [
   { args: [compiler, '--version'], need: 'a C++17 compiler (Debian: apt install g++), or CXX naming one' },
 ];
 
+/** Of a copy on the disk. */
+const BYTES: Readonly<Record<Variant, number>> = { cpu: 1e9, gpu: 3e9 };
+
 /**
  * Installs a copy of TensorFlow for this engine with the machine's own package managers: the library from PyPI,
  * tfjs-node from npm, and a C++ compiler for the binding between them. An existing copy that works is kept.
@@ -42,7 +45,7 @@ export async function installTensorflow({ gpu, device, force, log }: InstallRequ
     log(`${there.detail}; installing it again`);
   }
   await requireTools(tools);
-  const checked = await installInto(folder, async (work) => {
+  const checked = await installInto(folder, BYTES[variant], async (work) => {
     const made = await make(work, variant, log);
     return { ...made, detail: made.detail.replace(work, folder) };
   });

@@ -5,9 +5,10 @@ import { type Attributes, type CompositeKernel, KernelInputs } from '../../ops/c
 import { UntraceableError, XlaData } from './data.js';
 import { Compiler } from './compiler.js';
 import { dtypeOf, formOf, isNumbers, isNumberType, KernelCall, type XlaKernel } from './kernel.js';
-import { isValues, KernelPrograms, type Results, type Tensors } from './kernel-programs.js';
+import { Draft } from './draft.js';
+import { maskNumbers } from './kernels/dropout.js';
 import type { Client, DeviceBuffer } from './pjrt/client.js';
-import { explained } from './programs.js';
+import { Pending, type Results } from './pending.js';
 import { Graph, type ProductPrecision } from './stablehlo/graph.js';
 import type { Value } from './stablehlo/program.js';
 import { type Trace, Writing } from './writing.js';
@@ -17,9 +18,11 @@ import { type Trace, Writing } from './writing.js';
  * Kernels without a program run on the host, from the cpu backend it extends, so that every TensorFlow.js operation
  * works.
  */
-export class XlaBackend extends cpu.MathBackendCPU implements Tensors {
+export class XlaBackend extends cpu.MathBackendCPU {
   readonly compiler: Compiler;
-  readonly #programs = new KernelPrograms(this);
+  /** The last recorded pass, which may not have run yet. */
+  #pass: Pending | undefined;
+  readonly #nothing: Draft;
   /** Program that kernel calls are traced into instead of being run. */
   #writing: Writing | undefined;
 
@@ -30,18 +33,42 @@ export class XlaBackend extends cpu.MathBackendCPU implements Tensors {
   ) {
     super();
     this.compiler = new Compiler(client);
+    this.#nothing = new Draft(undefined, this.#graph(), []);
   }
 
   /** Runs a kernel, or traces it into the current program. @returns undefined if the call cannot be compiled */
   run(kernel: XlaKernel, inputs: KernelInputs, attributes: Attributes): Results | undefined {
     if (inputs.all().some(({ dtype }) => !isNumberType(dtype))) return undefined;
     const writing = this.#writing;
-    if (writing === undefined) return this.#programs.run(kernel, inputs, attributes);
+    if (writing === undefined) return this.#call(kernel, inputs, attributes);
     const numbers = writing.numbersOf(kernel, attributes, inputs);
     const call = new KernelCall(writing.graph, inputs, attributes, (tensor) => this.#valueOf(tensor), numbers);
     const values = kernel.lower(call);
     if (values === undefined) return undefined;
-    return isValues(values) ? values.map((value) => this.#hold(value)) : this.#hold(values);
+    const outputs = [values].flat().map((value) => this.#hold(value));
+    return Array.isArray(values) ? outputs : outputs[0];
+  }
+
+  /** Starts a pending program, which runs when something needs a result. @returns its results */
+  start(draft: Draft, given: readonly (XlaData | DeviceBuffer)[]): TensorInfo[] {
+    this.finish();
+    this.#pass = new Pending(this, draft, given);
+    return this.#pass.results();
+  }
+
+  /** Runs the pending program. */
+  finish(): void {
+    const pass = this.#pass;
+    this.#pass = undefined;
+    pass?.flush();
+  }
+
+  #call(kernel: XlaKernel, inputs: KernelInputs, attributes: Attributes): Results | undefined {
+    if (kernel.joins === true && this.#pass?.makes(inputs) === true) return this.#pass.call(kernel, inputs, attributes);
+    const alone = new Pending(this, this.#nothing);
+    const outputs = alone.call(kernel, inputs, attributes);
+    alone.flush();
+    return outputs;
   }
 
   /**
@@ -73,8 +100,9 @@ export class XlaBackend extends cpu.MathBackendCPU implements Tensors {
   lowered({ name, compute }: CompositeKernel): XlaKernel {
     return {
       name,
+      varying: maskNumbers,
       lower: (call) =>
-        this.#write(new Writing(call.graph), () => {
+        this.#write(new Writing(call.graph, [], call.numbers()), () => {
           const named = call.inputs.named().map(([key]) => [key, this.#tensor(call.get(key))] as const);
           const outputs = compute(new KernelInputs(Object.fromEntries(named)), call.attributes);
           return Array.isArray(outputs) ? outputs.map((output) => this.#valueOf(output)) : this.#valueOf(outputs);
@@ -89,7 +117,7 @@ export class XlaBackend extends cpu.MathBackendCPU implements Tensors {
     compute: (mark: Mark) => Tensor[],
   ): Trace | undefined {
     const given = inputs.map(({ dataId }) => [dataId, this.dataOf(dataId)] as const);
-    const writing = new Writing(new Graph(this.products, this.client.capability), given, masks);
+    const writing = new Writing(this.#graph(), given, undefined, masks);
     const marks: { what: string; complete: Value | undefined }[] = [];
     try {
       const outputs = this.#write(writing, () =>
@@ -139,21 +167,16 @@ export class XlaBackend extends cpu.MathBackendCPU implements Tensors {
     throw new Error('a tensor of numbers is needed');
   }
 
-  bufferOf(dataId: object): DeviceBuffer {
-    const data = this.dataOf(dataId);
-    return explained('XLA does not take a tensor', () => data.buffer(this.client));
-  }
-
   /** Copies numbers to the device as a vector. */
   upload(numbers: Int32Array | Float32Array): DeviceBuffer {
     return this.client.upload(numbers, dtypeOf(formOf(numbers).type), [numbers.length]);
   }
 
-  /** Returns a new tensor for a program's result. */
-  adopt(buffer: DeviceBuffer, { dtype, shape }: Pick<XlaData, 'dtype' | 'shape'>): TensorInfo {
+  /** Returns a new tensor for data. */
+  adopt(data: XlaData): TensorInfo & { readonly dataId: object } {
     const dataId = {};
-    this.data.set(dataId, XlaData.ofDevice(buffer, dtype, shape));
-    return { dataId, shape: [...shape], dtype };
+    this.data.set(dataId, data);
+    return { dataId, shape: [...data.shape], dtype: data.dtype };
   }
 
   override write(...[values, shape, dtype]: Parameters<cpu.MathBackendCPU['write']>): object {
@@ -190,14 +213,17 @@ export class XlaBackend extends cpu.MathBackendCPU implements Tensors {
     data.refCount = refCount;
     this.data.set(dataId, data);
     // While tracing, it becomes a constant of the program.
-    if (data.isLarge && !this.isWriting) this.bufferOf(dataId);
+    if (data.isLarge && !this.isWriting) data.buffer(this);
   }
 
   #hold(value: Value): TensorInfo {
-    const [dataId, dtype] = [{}, dtypeOf(value.type)];
-    this.data.set(dataId, XlaData.ofValue(value, dtype));
-    this.#writing?.held.push(dataId);
-    return { dataId, shape: [...value.shape], dtype };
+    const tensor = this.adopt(new XlaData(dtypeOf(value.type), value.shape, value));
+    this.#writing?.held.push(tensor.dataId);
+    return tensor;
+  }
+
+  #graph(): Graph {
+    return new Graph(this.products, this.client.facts.capability);
   }
 
   #tensor(value: Value): Tensor {

@@ -7,7 +7,7 @@ import { flagsFor } from './flags.js';
 import type { Client, Executable } from './pjrt/client.js';
 import type { Flags } from './pjrt/compiling.js';
 import { PjrtError } from './pjrt/plugin.js';
-import { CompiledProgram, explained } from './programs.js';
+import { CompiledProgram, explained, type Subject } from './programs.js';
 import type { Graph } from './stablehlo/graph.js';
 import type { Value } from './stablehlo/program.js';
 
@@ -25,16 +25,22 @@ export class Compiler {
   readonly #folder = path.join(cacheFolder(), 'xla-programs');
 
   constructor(private readonly client: Client) {
-    this.#flags = flagsFor(client.platform);
+    this.#flags = flagsFor(client.facts.platform);
     removeOld(this.#folder);
   }
 
-  /** @param name used in messages @throws EspalierError with XLA's message */
-  compile(name: string, graph: Graph, outputs: readonly Value[]): CompiledProgram {
-    const code = graph.text(outputs);
+  /** @throws EspalierError with what XLA says */
+  compile(
+    subject: Subject,
+    graph: Graph,
+    outputs: readonly Value[],
+    replaced: ReadonlyMap<number, number>,
+  ): CompiledProgram {
+    const code = graph.text(outputs, replaced);
     const key = `${this.client.identity}\n${JSON.stringify(this.#flags)}\n${code}`;
     const file = path.join(this.#folder, hashOf(key).toString('hex'));
-    return new CompiledProgram(name, this.#load(file) ?? this.#compiled(name, code, file), outputs);
+    const executable = this.#load(file) ?? this.#compiled(subject.name, code, file);
+    return new CompiledProgram(this.client, subject, executable, outputs.length);
   }
 
   /** @returns undefined if the program is not in the cache, or its file is damaged */

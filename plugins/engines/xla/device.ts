@@ -42,12 +42,12 @@ export function useDevice(client: Client): () => void {
 }
 
 /** Returns platform, device and PJRT version in one line. */
-export function describeDevice({ platform, deviceKind, plugin }: Client): string {
+export function describeDevice({ facts: { platform, deviceKind }, plugin }: Client): string {
   const device = deviceKind === platform ? platform : `${platform} (${deviceKind})`;
   return `XLA on ${device}, PJRT ${plugin.version}`;
 }
 
 /** What `precision: auto` means on the device: GPUs and TPUs multiply bfloat16 faster. */
-export function autoPrecision({ platform }: Client): 'f32' | 'bf16' {
+export function autoPrecision({ facts: { platform } }: Client): 'f32' | 'bf16' {
   return platform === 'cpu' ? 'f32' : 'bf16';
 }

@@ -40,7 +40,7 @@ export default class XlaEngine implements Engine {
     try {
       const device = openDevice();
       const answer = { works: true, detail: describeDevice(device), autoPrecision: autoPrecision(device) };
-      if (device.platform === 'cpu') return answer;
+      if (device.facts.platform === 'cpu') return answer;
       return hasParity(device) ? { ...answer, gpu: true } : { ...answer, advice: UNCHECKED };
     } catch (thrown) {
       return { works: false, detail: 'XLA', why: messageOf(thrown) };
@@ -58,6 +58,7 @@ export default class XlaEngine implements Engine {
   }
 
   readonly name = 'xla';
+  readonly defers = true;
   readonly precisions = ['f32', 'bf16'] as const;
   readonly backend: string;
   readonly description: string;

@@ -4,19 +4,26 @@ import type { HostArray } from './pjrt/client.js';
 import type { Graph } from './stablehlo/graph.js';
 import type { Element, Form, Value } from './stablehlo/program.js';
 
+/**
+ * Lowers a kernel into the call's graph, using only the inputs' shapes and the attributes.
+ * @returns undefined if the kernel does not support such inputs
+ */
+export type Lower = (call: KernelCall) => Value | readonly Value[] | undefined;
+
 /** A kernel that can be lowered to StableHLO. */
 export interface XlaKernel {
   readonly name: string;
-  /**
-   * Lowers the kernel into the call's graph, using only the inputs' shapes and the attributes.
-   * @returns undefined if the kernel does not support such inputs
-   */
-  readonly lower: (call: KernelCall) => Value | readonly Value[] | undefined;
+  readonly lower: Lower;
   /** Numbers that differ between calls, passed as an argument so that the program need not be recompiled. */
   readonly varying?: (attributes: Attributes, inputs: KernelInputs) => Varying | undefined;
+  /** True if a call on results of a pending pass is added to its program. */
+  readonly joins?: boolean;
   /** For each output, the index of the input whose memory it reuses if no other tensor shares it; -1 for none. */
   readonly replaces?: (inputCount: number, attributes: Attributes) => readonly number[];
 }
+
+/** Kernels by name; a function is a kernel that only lowers. */
+export type Kernels = Readonly<Record<string, Lower | Omit<XlaKernel, 'name'>>>;
 
 export interface Varying {
   /** The attributes that the numbers replace; the program does not depend on them. */

@@ -1,51 +1,60 @@
 import { EspalierError } from '../../../core/index.js';
-import { dtypeOf, type NumberType } from './kernel.js';
-import type { DeviceBuffer, Executable } from './pjrt/client.js';
+import { memoryAdvice, type Shortage } from './memory.js';
+import type { Client, DeviceBuffer, Executable } from './pjrt/client.js';
 import { PjrtError } from './pjrt/plugin.js';
-import type { Value } from './stablehlo/program.js';
 
 /** absl::StatusCode::kResourceExhausted */
 const OUT_OF_MEMORY = 8;
 
-/** Form of a program's result. */
-export interface Output {
-  readonly dtype: NumberType;
-  readonly shape: readonly number[];
+/** What a program computes. */
+export interface Subject {
+  /** For messages. */
+  readonly name: string;
+  /** Rows of the batch, where it computes one. */
+  readonly rows?: number | undefined;
 }
 
 /** A compiled program with the forms of its results. */
 export class CompiledProgram {
-  readonly outputs: readonly Output[];
-
   constructor(
-    private readonly name: string,
-    private readonly executable: Executable,
-    outputs: readonly Value[],
-  ) {
-    this.outputs = outputs.map(({ shape, type }) => ({ shape, dtype: dtypeOf(type) }));
-  }
+    private readonly client: Pick<Client, 'freeMemory'>,
+    private readonly subject: Subject,
+    private readonly executable: Pick<Executable, 'run' | 'memory' | 'destroy'>,
+    private readonly outputs: number,
+  ) {}
 
   /** @throws EspalierError with XLA's message */
   run(inputs: readonly DeviceBuffer[]): DeviceBuffer[] {
-    return explained(`XLA does not run ${this.name}`, () => this.executable.run(inputs, this.outputs.length));
+    const run = (): DeviceBuffer[] => this.executable.run(inputs, this.outputs);
+    return explained(`XLA does not run ${this.subject.name}`, run, () => this.#shortage());
   }
 
   destroy(): void {
     this.executable.destroy();
   }
+
+  #shortage(): Shortage | undefined {
+    try {
+      const [{ rows }, free] = [this.subject, this.client.freeMemory()];
+      return rows === undefined || free === undefined ? undefined : { rows, program: this.executable.memory(), free };
+    } catch (thrown) {
+      if (thrown instanceof PjrtError) return undefined;
+      throw thrown;
+    }
+  }
 }
 
-/** @throws EspalierError instead of PjrtError, with advice if memory is exhausted */
-export function explained<T>(what: string, work: () => T): T {
+/**
+ * @param shortage what is known where the memory is too small
+ * @throws EspalierError instead of PjrtError, with advice if memory is exhausted
+ */
+export function explained<T>(what: string, work: () => T, shortage: () => Shortage | undefined = () => undefined): T {
   try {
     return work();
   } catch (thrown) {
     if (!(thrown instanceof PjrtError)) throw thrown;
     const [line = ''] = thrown.message.split('\n');
-    const remedy =
-      thrown.code === OUT_OF_MEMORY
-        ? ': the device’s memory is too small; set a smaller train.batch_size and a larger train.gradient_accumulation_steps'
-        : '';
+    const remedy = thrown.code === OUT_OF_MEMORY ? `: ${memoryAdvice(shortage())}` : '';
     throw new EspalierError('ESP_ENGINE', `${what}${remedy}: ${line}`, { cause: thrown });
   }
 }

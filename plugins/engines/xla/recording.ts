@@ -1,9 +1,8 @@
 import type { Tensor } from '@tensorflow/tfjs-core';
 import { tf, type DropoutMask, type KernelRecording, type Mark, type RecordedKernels } from '../../../core/index.js';
 import type { XlaBackend } from './backend.js';
+import { Draft } from './draft.js';
 import type { DeviceBuffer, HostArray } from './pjrt/client.js';
-import type { CompiledProgram } from './programs.js';
-import { at } from './stablehlo/program.js';
 import type { Trace } from './writing.js';
 
 /** See `Engine.record`: traces the function once, without values, into one program. */
@@ -22,7 +21,7 @@ export function recordKernels(
 }
 
 class Recording implements KernelRecording {
-  readonly #program: CompiledProgram;
+  readonly #draft: Draft;
   readonly #shapes: readonly (readonly number[])[];
 
   constructor(
@@ -31,8 +30,10 @@ class Recording implements KernelRecording {
     inputs: readonly Tensor[],
   ) {
     this.#shapes = inputs.map(({ shape }) => shape);
-    const outputs = [...trace.outputs, ...trace.marks.flatMap(({ complete }) => complete ?? [])];
-    this.#program = backend.compiler.compile('a pass', trace.graph, outputs);
+    this.#draft = new Draft({ name: 'a pass', rows: inputs[0]?.shape[0] }, trace.graph, [
+      ...trace.outputs,
+      ...trace.marks.flatMap(({ complete }) => complete ?? []),
+    ]);
   }
 
   run(
@@ -44,19 +45,13 @@ class Recording implements KernelRecording {
     return this.runOn(numbers, masks, onMark);
   }
 
-  /** Marks are reported once the program has started, with its results. */
+  /** Marks are reported once the program is pending, with its results. */
   runOn(numbers: readonly HostArray[], masks: readonly DropoutMask[], onMark: Mark): Tensor[] {
     const { backend, trace } = this;
-    const own = this.#upload(numbers, masks);
-    let made: DeviceBuffer[];
-    try {
-      made = this.#program.run([...own, ...trace.others.map((dataId) => backend.bufferOf(dataId))]);
-    } finally {
-      for (const buffer of own) buffer.destroy();
-    }
-    const tensors = made.map((buffer, index) =>
-      tf.engine().makeTensorFromTensorInfo(backend.adopt(buffer, at(this.#program.outputs, index)), backend),
-    );
+    const given = [...this.#upload(numbers, masks), ...trace.others.map((dataId) => backend.dataOf(dataId))];
+    const tensors = backend
+      .start(this.#draft, given)
+      .map((tensor) => tf.engine().makeTensorFromTensorInfo(tensor, backend));
     const handedOver = tensors.slice(trace.outputs.length).values();
     for (const { what, complete } of trace.marks) {
       if (complete === undefined) onMark(what);
@@ -66,7 +61,8 @@ class Recording implements KernelRecording {
   }
 
   end(): void {
-    this.#program.destroy();
+    this.backend.finish();
+    this.#draft.destroy();
   }
 
   /** The inputs, then the masks' keys. */

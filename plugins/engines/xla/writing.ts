@@ -26,11 +26,13 @@ export class Writing {
 
   /**
    * @param inputs data that becomes the first arguments
+   * @param mask numbers of the only mask
    * @param masks whose keys are the argument after these; undefined where nothing but the inputs may be read
    */
   constructor(
     readonly graph: Graph,
-    inputs: readonly (readonly [dataId: object, data: XlaData])[] = [],
+    inputs: readonly (readonly [dataId: object, data: XlaData])[],
+    private readonly mask: Value | undefined,
     private readonly masks?: readonly DropoutMask[],
   ) {
     for (const [dataId, data] of inputs) this.#add(dataId, data);
@@ -60,6 +62,7 @@ export class Writing {
   numbersOf(kernel: XlaKernel, attributes: Attributes, inputs: KernelInputs): Value | undefined {
     const numbers = kernel.varying?.(attributes, inputs)?.numbers;
     if (numbers === undefined) return undefined;
+    if (this.mask !== undefined && attributes.has('key0')) return this.mask;
     if (this.masks === undefined || !attributes.has('key0')) return this.graph.constants(numbers, formOf(numbers));
     const [key0, key1] = [attributes.number('key0'), attributes.number('key1')];
     const index = this.masks.findIndex((mask) => mask.key0 === key0 && mask.key1 === key1);

@@ -67,6 +67,8 @@ export default class Health {
   #counts = startingCounts();
   /** Whether a stop or rollback was requested: further faults until it happens are ignored. */
   #pending = false;
+  /** Whether this iteration's step was checked before it was taken. */
+  #isChecked = false;
   readonly #tensors: TensorGrowth | undefined;
   /** Iteration at which each kind of fault that does not end the run was last logged. */
   readonly #lastLogged = new Map<Fault['kind'], number>();
@@ -86,9 +88,16 @@ export default class Health {
     bus.spy(this.#tensors);
   }
 
+  /** Whether it may leave out a step whose loss and norm are finite. */
+  get decides(): boolean {
+    const { grad_norm: gradNorm, loss } = this.config.spikes;
+    return gradNorm.policy !== 'warn' || loss.policy !== 'warn';
+  }
+
   /** Checks before the optimizer step, while the weights are still unaffected. */
-  @On('step:ready')
+  @On('step:ready', 'decides')
   check(step: StepReady): void {
+    this.#isChecked = true;
     if ((step.iteration + 1) % this.config.interval !== 0) return;
     for (const fault of this.#faults(step)) {
       this.#act(fault, step.iteration + 1);
@@ -97,7 +106,10 @@ export default class Health {
   }
 
   @On('iteration:end')
-  count({ iteration, skipped }: IterationEnd): void | Promise<void> {
+  count({ iteration, skipped, loss, gradNorm, targets }: IterationEnd): void | Promise<void> {
+    if (targets > 0 && !this.#isChecked)
+      this.check({ iteration, loss, gradNorm, gradients: new Map(), skip: undefined });
+    this.#isChecked = false;
     const growth = this.#tensors?.look();
     if (growth !== undefined) this.log.warn(`health: iteration ${String(iteration + 1)}: ${growth}`);
     const counts = this.#counts;

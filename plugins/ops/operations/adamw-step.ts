@@ -1,6 +1,17 @@
 import { tf } from '../../../core/index.js';
 import { at, type Attributes, numbered, type Op, present, runKernelForAll } from './kernel.js';
 
+/** Added to the norm when gradients are clipped, as torch.nn.utils.clip_grad_norm_ does. */
+export const CLIP_EPSILON = 1e-6;
+
+/** Clipping by a norm that nobody has read. */
+export interface Clipping {
+  /** Global norm of the gradients; where it is not finite, nothing is updated. */
+  readonly norm: tf.Tensor;
+  /** Gradients are clipped to this norm; 0 disables clipping. */
+  readonly gradClip: number;
+}
+
 export interface AdamWSettings {
   learningRate: number;
   beta1: number;
@@ -10,6 +21,8 @@ export interface AdamWSettings {
   step: number;
   /** Multiplied into the gradients first (clipping). */
   gradientScale: number;
+  /** Clips further. */
+  clipping?: Clipping | undefined;
 }
 
 /** A weight and its two moments, of equal shape. */
@@ -29,15 +42,23 @@ export interface AdamWParameter extends AdamWTensors {
  * may share the memory of the given ones: dispose those, or assign the new ones to the variables.
  * Source: Loshchilov and Hutter, "Decoupled weight decay regularization", ICLR 2019; arithmetic of torch.optim.AdamW.
  */
-export function adamwStep(parameters: readonly AdamWParameter[], settings: AdamWSettings): AdamWTensors[] {
+export function adamwStep(
+  parameters: readonly AdamWParameter[],
+  { clipping, ...settings }: AdamWSettings,
+): AdamWTensors[] {
   const inputs = numbered([
     ...parameters.map(({ parameter }) => parameter),
     ...parameters.map(({ gradient }) => gradient),
     ...parameters.map(({ expAvg }) => expAvg),
     ...parameters.map(({ expAvgSq }) => expAvgSq),
+    ...(clipping === undefined ? [] : [clipping.norm]),
   ]);
   const weightDecays = parameters.map(({ weightDecay }) => weightDecay);
-  const outputs = runKernelForAll('EspalierAdamWStep', inputs, { ...settings, weightDecays });
+  const attributes = { ...settings, weightDecays };
+  const outputs =
+    clipping === undefined
+      ? runKernelForAll('EspalierAdamWStep', inputs, attributes)
+      : runKernelForAll('EspalierAdamWByNorm', inputs, { ...attributes, gradClip: clipping.gradClip });
   const count = parameters.length;
   return parameters.map((_, index) => ({
     parameter: at(outputs, index),
@@ -49,26 +70,16 @@ export function adamwStep(parameters: readonly AdamWParameter[], settings: AdamW
 /**
  * Inputs: all parameters, then all gradients, all means, all mean squares; outputs: the same without gradients. Values
  * that change from step to step are passed to each parameter's update as scalars, so that an engine can compile it.
+ * `EspalierAdamWByNorm` has one more input, the gradients' norm.
  */
 export const adamwStepOp: Op = {
   kernels: [
+    { name: 'EspalierAdamWStep', compute: (inputs, attributes) => updateAll(inputs.all(), attributes) },
     {
-      name: 'EspalierAdamWStep',
+      name: 'EspalierAdamWByNorm',
       compute: (inputs, attributes) => {
-        const groups = inputs.groups(4);
-        const scalars = scalarsOf(attributes);
-        const [beta1, beta2] = [attributes.number('beta1'), attributes.number('beta2')];
-        const fixed = { beta1, beta2, epsilon: attributes.number('epsilon') };
-        const weightDecays = attributes.numbers('weightDecays');
-        const decayOf = (weightDecay: number): tf.Scalar =>
-          tf.scalar(1 - attributes.number('learningRate') * weightDecay);
-        const decays = new Map([...new Set(weightDecays)].map((each) => [each, decayOf(each)]));
-        const updated = weightDecays.map((weightDecay, index) => {
-          const [parameter, gradient, expAvg, expAvgSq] = groups.map((group) => at(group, index));
-          const tensors = present({ parameter, gradient, expAvg, expAvgSq, decay: decays.get(weightDecay) });
-          return runKernelForAll('EspalierAdamWUpdate', { ...tensors, ...scalars }, fixed);
-        });
-        return [0, 1, 2].flatMap((which) => updated.map((tensors) => at(tensors, which)));
+        const all = inputs.all();
+        return updateAll(all.slice(0, -1), attributes, at(all, all.length - 1));
       },
     },
     {
@@ -89,12 +100,38 @@ export const adamwStepOp: Op = {
   gradients: [],
 };
 
-function scalarsOf(attributes: Attributes): tf.NamedTensorMap {
+/** @param norm of the gradients: clips, and where it is not finite, results are what they were */
+function updateAll(all: readonly tf.Tensor[], attributes: Attributes, norm?: tf.Tensor): tf.Tensor[] {
+  const scalars = scalarsOf(attributes);
+  const clip = norm === undefined ? 0 : attributes.number('gradClip');
+  if (norm !== undefined && clip > 0) {
+    const scale = tf.minimum(tf.div(clip, tf.add(norm, CLIP_EPSILON)), 1);
+    scalars.gradientShare = tf.mul(scalars.gradientShare, scale);
+    scalars.squareShare = tf.mul(tf.mul(scalars.squareShare, scale), scale);
+  }
+  const [beta1, beta2] = [attributes.number('beta1'), attributes.number('beta2')];
+  const fixed = { beta1, beta2, epsilon: attributes.number('epsilon') };
+  const weightDecays = attributes.numbers('weightDecays');
+  const decayOf = (weightDecay: number): tf.Scalar => tf.scalar(1 - attributes.number('learningRate') * weightDecay);
+  const decays = new Map([...new Set(weightDecays)].map((each) => [each, decayOf(each)]));
+  const updated = weightDecays.map((weightDecay, index) => {
+    const group = (which: number): tf.Tensor => at(all, which * weightDecays.length + index);
+    const [parameter, gradient, expAvg, expAvgSq] = [group(0), group(1), group(2), group(3)];
+    const tensors = present({ parameter, gradient, expAvg, expAvgSq, decay: decays.get(weightDecay) });
+    const made = runKernelForAll('EspalierAdamWUpdate', { ...tensors, ...scalars }, fixed);
+    if (norm === undefined) return made;
+    const before = [parameter, expAvg, expAvgSq];
+    return made.map((tensor, which) => tf.where(tf.isFinite(norm), tensor, at(before, which)));
+  });
+  return [0, 1, 2].flatMap((which) => updated.map((tensors) => at(tensors, which)));
+}
+
+function scalarsOf(attributes: Attributes) {
   const [beta1, beta2] = [attributes.number('beta1'), attributes.number('beta2')];
   const [step, scale] = [attributes.number('step'), attributes.number('gradientScale')];
   return {
-    gradientShare: tf.scalar((1 - beta1) * scale),
-    squareShare: tf.scalar((1 - beta2) * scale ** 2),
+    gradientShare: tf.scalar((1 - beta1) * scale) as tf.Tensor,
+    squareShare: tf.scalar((1 - beta2) * scale ** 2) as tf.Tensor,
     deviationScale: tf.scalar(1 / Math.sqrt(1 - beta2 ** step)),
     rate: tf.scalar(attributes.number('learningRate') / (1 - beta1 ** step)),
   };

@@ -1,6 +1,6 @@
 import { type DropoutMask, tf } from '../../../core/index.js';
 import { at, type Attributes, type CompositeKernel, firstOf, type Op, runKernel, runKernelForAll } from './kernel.js';
-import { dropoutFactors, maskAttributes } from './dropout.js';
+import { maskAttributes } from './dropout.js';
 import { headAttributes, type HeadOptions, headSizes, type HeadSizes, splitQkv } from './heads.js';
 
 export interface AttentionOptions extends HeadOptions {
@@ -117,10 +117,10 @@ const MASKED = -1e30;
 /** Returns the scores with masked positions set to MASKED, [batch, heads, time, time]. */
 function maskedScores(q: tf.Tensor, k: tf.Tensor, sizes: HeadSizes, documents: tf.Tensor | undefined): tf.Tensor {
   const time = at(k.shape, 2);
-  const future = new Float32Array(time * time);
-  for (let i = 0; i < time; i++) future.fill(MASKED, i * time + i + 1, (i + 1) * time);
+  const places = tf.range(0, time, 1, 'int32');
+  const isLater = tf.greater(places, tf.reshape(places, [time, 1]));
   const products = ofHeads(tf.matMul(tf.mul(q, scaleOf(q)), k, false, true), sizes);
-  const scores = tf.add(products, tf.tensor2d(future, [time, time]));
+  const scores = tf.add(products, tf.mul(tf.cast(isLater, 'float32'), MASKED));
   return documents === undefined || time === 1 ? scores : tf.add(scores, otherDocuments(documents));
 }
 
@@ -142,7 +142,8 @@ function scaleOf(q: tf.Tensor): number {
 
 function weightFactors(weights: tf.Tensor, attributes: Attributes): tf.Tensor | undefined {
   if (attributes.number('rate') === 0) return undefined;
-  return tf.tensor(dropoutFactors(weights.size, attributes), weights.shape);
+  const mask = ['rate', 'key0', 'key1', 'first'].map((name) => [name, attributes.number(name)] as const);
+  return runKernel('EspalierDropout', { x: tf.onesLike(weights) }, Object.fromEntries(mask));
 }
 
 /**

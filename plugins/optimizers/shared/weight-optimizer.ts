@@ -11,12 +11,11 @@ import {
   type OptimizerState,
   type OptimizerStep,
   type Tunable,
+  type UnreadStep,
 } from '../../../core/index.js';
+import { CLIP_EPSILON, type Clipping } from '../../ops/contract.js';
 import { settingsOf, type WeightGroup, type WeightSettings } from './groups.js';
 import { WeightRoles, type WeightRole } from './roles.js';
-
-/** Added to the norm when gradients are clipped, as torch.nn.utils.clip_grad_norm_ does. */
-const CLIP_EPSILON = 1e-6;
 
 /**
  * The state tensors of a weight, by suffix: the power of the gradient that each averages (1 for momentum, 2 for
@@ -46,6 +45,8 @@ export interface UpdateSettings {
   readonly learningRate: number;
   /** Multiplied into the gradients first (clipping). */
   readonly gradientScale: number;
+  /** Clips further; only in steps of `stepUnread`. */
+  readonly clipping?: Clipping | undefined;
   /** Number of this update of these weights, from 1. */
   readonly step: number;
 }
@@ -144,12 +145,29 @@ export abstract class WeightOptimizer<
   step({ parameters, gradients, learningRate, gradClip, gradNorm }: OptimizerStep): number {
     const norm = gradNorm ?? globalNorm([...gradients.values()]);
     const gradientScale = gradClip > 0 ? Math.min(1, gradClip / (norm + CLIP_EPSILON)) : 1;
+    this.#updateAll({ parameters, gradients, learningRate }, { gradientScale });
+    return norm;
+  }
+
+  /** `Optimizer.stepUnread`, for optimizers whose `update` takes `clipping`. */
+  protected stepByNorm({ gradNorm: norm, gradClip, ...step }: UnreadStep): () => void {
+    const before = [...this.#steps];
+    this.#updateAll(step, { gradientScale: 1, clipping: { norm, gradClip } });
+    return () => {
+      this.#steps.clear();
+      for (const [name, count] of before) this.#steps.set(name, count);
+    };
+  }
+
+  #updateAll(
+    { parameters, gradients, learningRate }: Pick<OptimizerStep, 'parameters' | 'gradients' | 'learningRate'>,
+    settings: Pick<UpdateSettings, 'gradientScale' | 'clipping'>,
+  ): void {
     tf.tidy(() => {
       for (const { step, rate, weights } of this.#alike(parameters, gradients)) {
-        this.#update(weights, { learningRate: learningRate * rate, gradientScale, step });
+        this.#update(weights, { ...settings, learningRate: learningRate * rate, step });
       }
     });
-    return norm;
   }
 
   /**

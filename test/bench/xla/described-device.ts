@@ -1,3 +1,4 @@
+import { type ProgramMemory, programMemory } from '../../../plugins/engines/xla/pjrt/client.js';
 import { compileOptions, type Flags, programOf } from '../../../plugins/engines/xla/pjrt/compiling.js';
 import { namedValue, type PjrtPlugin } from '../../../plugins/engines/xla/pjrt/plugin.js';
 
@@ -40,16 +41,8 @@ export class CompiledCode {
     private readonly executable: bigint,
   ) {}
 
-  /** Bytes in the device's memory; `replaced` of the outputs take the arguments' place. */
-  memory(): Readonly<Record<'code' | 'arguments' | 'outputs' | 'replaced' | 'temporary', number>> {
-    const found = this.plugin.call('Executable_GetCompiledMemoryStats', { executable: this.executable });
-    return {
-      code: Number(found.get('code')),
-      arguments: Number(found.get('arguments')),
-      outputs: Number(found.get('outputs')),
-      replaced: Number(found.get('replaced')),
-      temporary: Number(found.get('temporary')),
-    };
+  memory(): ProgramMemory {
+    return programMemory(this.plugin, this.executable);
   }
 
   destroy(): void {

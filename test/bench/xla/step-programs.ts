@@ -3,6 +3,7 @@ import { makeRun } from '../../../core/run/make.js';
 import { PassReplay } from '../../../core/run/pass-replay.js';
 import { microBatchStep, trainableParameters } from '../../../core/run/step.js';
 import { Terminal } from '../../../core/terminal.js';
+import { unreadNorm } from '../../../core/tf.js';
 import { useDevice } from '../../../plugins/engines/xla/device.js';
 import type { PjrtPlugin } from '../../../plugins/engines/xla/pjrt/plugin.js';
 import { settingsOf, type Shape } from '../shapes.js';
@@ -46,9 +47,17 @@ export async function stepPrograms(
       client.ran.length = 0;
       const gradients = new Map<string, tf.Tensor>();
       const losses = microBatchStep(passes, batch, 1, gradients, { pass: { iteration, microBatch: 0 } });
-      optimizer.step({ parameters: trainableParameters(model), gradients, learningRate: 1e-3, gradClip: 1 });
+      const gradNorm = unreadNorm([...gradients.values()]);
+      optimizer.stepUnread?.({
+        parameters: trainableParameters(model),
+        gradients,
+        learningRate: 1e-3,
+        gradClip: 1,
+        gradNorm,
+      });
       for (const gradient of gradients.values()) gradient.dispose();
       losses();
+      gradNorm.dispose();
     }
     return [...client.ran];
   } finally {

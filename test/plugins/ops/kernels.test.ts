@@ -177,7 +177,16 @@ function update(size: number, step: number, backend: string): Float32Array[] {
     // Twice: the second update of an engine that works in place is of its own memory.
     const once = adamwStep(parameters, settings).map((next, i) => ({ ...parameters[i]!, ...next }));
     const twice = adamwStep(once, { ...settings, step: step + 1 });
-    const results = twice.flatMap((next) => [next.parameter, next.expAvg, next.expAvgSq]);
+    // By a norm that is not read: clipped; and unchanged where it is not finite.
+    const byNorm = [norm, NaN].reduce(
+      (before, each) =>
+        adamwStep(before, { ...settings, clipping: { norm: tf.scalar(each), gradClip: norm / 3 } }).map((next, i) => ({
+          ...parameters[i]!,
+          ...next,
+        })),
+      twice.map((next, i) => ({ ...parameters[i]!, ...next })),
+    );
+    const results = byNorm.flatMap((next) => [next.parameter, next.expAvg, next.expAvgSq]);
     return [...results.map((x) => x.dataSync<'float32'>().slice()), Float32Array.of(norm)];
   });
 }

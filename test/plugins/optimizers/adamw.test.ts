@@ -214,3 +214,26 @@ test.serial('a moment of another shape, and a missing gradient, are named', asyn
     message: /gradient of w is missing/,
   });
 });
+
+test.serial('a step by an unread norm is that of the norm, and none where it is not finite', async (t) => {
+  const stepped = async (gradNorms: readonly number[], isUnread: boolean): Promise<unknown> => {
+    const optimizer = await adamw(t, 'cpu', 0.1);
+    const parameters = new Map([['matrix', tf.variable(tf.tensor2d(matrix, [2, 2]))]]);
+    for (const gradNorm of gradNorms) {
+      const gradients = new Map([['matrix', tf.tensor2d(matrixGradients[0] ?? [], [2, 2])]]);
+      const step = { parameters, gradients, learningRate: 0.05, gradClip: 0.25 };
+      if (!isUnread) optimizer.step({ ...step, gradNorm });
+      else {
+        const takeBack = optimizer.stepUnread?.({ ...step, gradNorm: tf.scalar(gradNorm) });
+        if (!Number.isFinite(gradNorm)) takeBack?.();
+      }
+    }
+    const { tensors, scalars } = optimizer.exportState();
+    const rounded = [...parameters, ...tensors].map(([name, tensor]) => [
+      name,
+      Array.from(tensor.dataSync(), (value) => value.toPrecision(5)),
+    ]);
+    return { rounded, scalars };
+  };
+  t.deepEqual(await stepped([0.5, NaN, 0.125, Infinity], true), await stepped([0.5, 0.125], false));
+});

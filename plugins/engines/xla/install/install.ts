@@ -1,4 +1,4 @@
-import { existsSync, statfsSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import path from 'node:path';
 import { EspalierError, type InstallRequest, UsageError } from '../../../../core/index.js';
 import { pip, requireTools } from '../../install/command.js';
@@ -6,8 +6,6 @@ import { installInto } from '../../install/folder.js';
 import { fetchWheel } from '../../install/wheel.js';
 import { kindHere, requireDriver } from './driver.js';
 import { installFolder, type Kind, kindNamed, kinds, type KindName } from './kinds.js';
-
-const GIGABYTE = 1e9;
 
 /**
  * Installs XLA's plugin from PyPI, for the machine's device or a named one. A working installation is kept.
@@ -37,8 +35,7 @@ export async function installXla(
   }
   requireDriver(name);
   await requireTools([pip]);
-  await installInto(folder, async (work) => {
-    requireSpace(work, kind.bytes);
+  await installInto(folder, kind.bytes, async (work) => {
     for (const [index, wheel] of kind.wheels.entries()) {
       log(`fetching ${wheel.spec} with pip (${String(index + 1)} of ${String(kind.wheels.length)})`);
       await fetchWheel(wheel, work);
@@ -47,16 +44,4 @@ export async function installXla(
       throw new EspalierError('ESP_ENGINE', `the wheels hold no ${kind.library}`);
   });
   log(`installed ${folder}`);
-}
-
-/** @throws EspalierError if the disk has fewer bytes */
-function requireSpace(folder: string, bytes: number): void {
-  const { bavail, bsize } = statfsSync(folder);
-  const free = bavail * bsize;
-  if (free >= bytes) return;
-  const [needed, there] = [bytes, free].map((size) => (size / GIGABYTE).toFixed(1));
-  throw new EspalierError(
-    'ESP_ENGINE',
-    `${path.dirname(folder)} needs ${needed ?? ''} GB and has ${there ?? ''} GB free; set ESPALIER_CACHE to a folder on another disk`,
-  );
 }

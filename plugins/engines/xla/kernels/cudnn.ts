@@ -1,6 +1,6 @@
-import type { HeadSizes } from '../../../ops/contract.js';
-import type { KernelCall } from '../kernel.js';
-import type { Graph } from '../stablehlo/graph.js';
+import { type HeadSizes, headSizes } from '../../../ops/contract.js';
+import type { KernelCall, Kernels } from '../kernel.js';
+import { allAxes, type Graph } from '../stablehlo/graph.js';
 import { at, type Form, type Value } from '../stablehlo/program.js';
 import { partsOf } from './heads.js';
 
@@ -24,31 +24,31 @@ const BACKWARD: Products = {
 };
 
 /**
- * Causal attention by cuDNN's fused kernel, in bfloat16, without scores [time, time] in memory.
+ * Causal attention by cuDNN's fused kernel, in bfloat16, without scores [time, time] in memory; undefined if cuDNN has no
+ * such kernel.
  * Source: what JAX 0.10 lowers `jax.nn.dot_product_attention(implementation='cudnn')` to.
- * @returns y [batch, time, heads · headDim] and logSum [batch, heads, time]; undefined if cuDNN has no such kernel
  */
-export function fusedAttention(call: KernelCall, sizes: HeadSizes): readonly Value[] | undefined {
-  if (!isFused(call, sizes)) return undefined;
-  const [y, logSum] = forward(call, headsOf(call, sizes), sizes);
-  return [sideBySide(call.graph, [y]), logSum];
-}
-
-/**
- * The gradient of `fusedAttention`. It repeats the call of the forward kernel, whose result it needs; XLA merges the two
- * calls.
- */
-export function fusedAttentionGrad(call: KernelCall, sizes: HeadSizes): Value | undefined {
-  if (!isFused(call, sizes)) return undefined;
-  const { graph } = call;
-  const parts = headsOf(call, sizes);
-  const [y] = forward(call, parts, sizes);
-  const dy = graph.reshape(graph.convert(call.get('dy'), 'bf16'), at(parts, 0).shape);
-  const given = [...parts, call.get('logSum'), dy, graph.transpose(y, [0, 2, 1, 3])];
-  const config = configOf(at(parts, 0), BACKWARD);
-  const made = fused(graph, '__cudnn$fmhaSoftmaxBackward', given, parts.map(byHeads), config);
-  return sideBySide(graph, made);
-}
+export const fusedAttentionKernels: Kernels = {
+  EspalierCausalAttention: (call) => {
+    const sizes = headSizes(call.inputs.get('qkv'), call.attributes);
+    if (!isFused(call, sizes)) return undefined;
+    const [y, logSum] = forward(call, headsOf(call, sizes), sizes);
+    return [sideBySide(call.graph, [y]), logSum];
+  },
+  // Repeats the call of the forward kernel, whose result it needs; XLA merges the two calls.
+  EspalierCausalAttentionGrad: (call) => {
+    const { graph } = call;
+    const sizes = headSizes(call.inputs.get('qkv'), call.attributes);
+    if (!isFused(call, sizes)) return undefined;
+    const parts = headsOf(call, sizes);
+    const [y] = forward(call, parts, sizes);
+    const dy = graph.reshape(graph.convert(call.get('dy'), 'bf16'), at(parts, 0).shape);
+    const given = [...parts, call.get('logSum'), dy, graph.transpose(y, [0, 2, 1, 3])];
+    const config = configOf(at(parts, 0), BACKWARD);
+    const made = fused(graph, '__cudnn$fmhaSoftmaxBackward', given, parts.map(byHeads), config);
+    return sideBySide(graph, made);
+  },
+};
 
 function isFused({ graph, attributes, inputs }: KernelCall, { headDim }: HeadSizes): boolean {
   const widest = graph.capability >= HOPPER ? 256 : 128;
@@ -86,7 +86,7 @@ function fused(
   // Axes from the fastest-varying one: results have the layout of queries, time before heads.
   const order = ({ shape }: Form, axes: readonly number[]): string =>
     `dense<${shape.length === 1 ? '0' : `[${axes.join(', ')}]`}> : tensor<${String(shape.length)}xindex>`;
-  const rowMajor = (form: Form): string => order(form, form.shape.map((_, axis) => axis).reverse());
+  const rowMajor = (form: Form): string => order(form, allAxes(form).reverse());
   const results = forms.map((form) => (form.shape.length === 4 ? order(form, [3, 1, 2, 0]) : rowMajor(form)));
   const workspace = { shape: [0], type: 'ui8' } as const;
   const text = JSON.stringify({ operation_queue_id: '0', cudnn_fmha_backend_config: config });
@@ -150,5 +150,5 @@ function sideBySide(graph: Graph, parts: readonly Value[]): Value {
     const [batch = 0, heads = 0, time = 0, headDim = 0] = part.shape;
     return graph.reshape(graph.transpose(part, [0, 2, 1, 3]), [batch, time, heads * headDim]);
   });
-  return graph.convert(flat.length === 1 ? at(flat, 0) : graph.concat(flat, 2), 'f32');
+  return graph.convert(graph.concat(flat, 2), 'f32');
 }

@@ -1,5 +1,5 @@
 import type { Attributes } from '../../../ops/contract.js';
-import type { KernelCall, Varying, XlaKernel } from '../kernel.js';
+import type { KernelCall, Varying, Kernels } from '../kernel.js';
 import type { Graph } from '../stablehlo/graph.js';
 import type { Form, Value } from '../stablehlo/program.js';
 
@@ -7,7 +7,7 @@ const WORD = 2 ** 32;
 
 /** Packs a mask's keys and the 64-bit index of its first element. */
 export function maskNumbers(attributes: Attributes): Varying | undefined {
-  if (attributes.number('rate') === 0) return undefined;
+  if (!attributes.has('rate') || attributes.number('rate') === 0) return undefined;
   const [key0, key1, first] = (['key0', 'key1', 'first'] as const).map((name) => attributes.number(name));
   return {
     instead: ['key0', 'key1', 'first'],
@@ -15,31 +15,19 @@ export function maskNumbers(attributes: Attributes): Varying | undefined {
   };
 }
 
-export const dropoutKernels: readonly XlaKernel[] = [
-  {
-    name: 'EspalierDropout',
-    varying: maskNumbers,
-    lower: (call) => {
-      const x = call.get('x');
-      const factors = maskFactors(call, x);
-      return factors === undefined ? x : call.graph.mul(x, factors);
-    },
-  },
-];
+export const dropoutKernels: Kernels = {
+  EspalierDropout: { varying: maskNumbers, lower: (call) => masked(call, call.get('x')) },
+};
 
-/**
- * Returns the factor of each element, 0 or 1 / (1 - rate), with the bits of `dropoutFactors`; undefined for a rate of
- * 0.
- */
-export function maskFactors(call: KernelCall, form: Form): Value | undefined {
+/** Multiplies each element by 0 or 1 / (1 - rate), with the bits of `dropoutFactors`; returns x for a rate of 0. */
+function masked(call: KernelCall, x: Value): Value {
   const { graph, attributes } = call;
   const rate = attributes.number('rate');
-  if (rate === 0) return undefined;
-  const hash = elementHashes(call, form.shape);
+  if (rate === 0) return x;
+  const hash = elementHashes(call, x.shape);
   // Comparing integers with a threshold equals comparing with the next integer.
   const isDropped = graph.compare('LT', hash, Math.ceil(rate * WORD));
-  const whole = { shape: form.shape, type: 'f32' } as const;
-  return graph.select(isDropped, graph.constant(0, whole), graph.constant(1 / (1 - rate), whole));
+  return graph.mul(x, graph.select(isDropped, graph.numbers(0, x), graph.numbers(1 / (1 - rate), x)));
 }
 
 /** Random bits of each element in row-major order: see `dropoutFactors` of the family `ops`. */

@@ -1,5 +1,5 @@
 import { tf } from '../../../../core/index.js';
-import type { KernelCall, XlaKernel } from '../kernel.js';
+import type { KernelCall, Kernels, Lower } from '../kernel.js';
 import { broadcastShape, type Graph, sameShape } from '../stablehlo/graph.js';
 import type { Element, Value } from '../stablehlo/program.js';
 
@@ -23,7 +23,7 @@ const UNARY: Readonly<Record<string, readonly [Unary, (readonly Element[])?]>> =
   Log1p: [named('log_plus_one')],
   Sqrt: [named('sqrt')],
   Rsqrt: [named('rsqrt')],
-  Square: [(g, x) => g.mul(x, x)],
+  Square: [square],
   Reciprocal: [(g, x) => g.div(g.numbers(1, x), x)],
   Relu: [(g, x) => g.max(x, 0)],
   Relu6: [(g, x) => g.min(g.max(x, 0), 6)],
@@ -82,12 +82,7 @@ const BINARY: Readonly<Record<string, readonly [Binary, (readonly Element[])?]>>
   Pow: [(g, a, b) => g.elementwise('power', a, b)],
   Maximum: [(g, a, b) => g.max(a, b), NUMBERS],
   Minimum: [(g, a, b) => g.min(a, b), NUMBERS],
-  SquaredDifference: [
-    (g, a, b) => {
-      const difference = g.sub(a, b);
-      return g.mul(difference, difference);
-    },
-  ],
+  SquaredDifference: [(g, a, b) => square(g, g.sub(a, b))],
   Equal: [(g, a, b) => g.compare('EQ', a, b), ALL],
   NotEqual: [(g, a, b) => g.compare('NE', a, b), ALL],
   Less: [(g, a, b) => g.compare('LT', a, b), ALL],
@@ -99,48 +94,33 @@ const BINARY: Readonly<Record<string, readonly [Binary, (readonly Element[])?]>>
 };
 
 /** Elementwise kernels, and kernels that change a tensor's shape or type. */
-export const elementwiseKernels: readonly XlaKernel[] = [
-  ...Object.entries(UNARY).map(([name, [compute, types]]) =>
-    kernel(name, ['x'], (g, [x], call) => compute(g, x!, call), types),
-  ),
-  ...Object.entries(BINARY).map(([name, [compute, types]]) =>
-    kernel(name, ['a', 'b'], (g, [a, b]) => compute(g, a!, b!), types),
-  ),
-  kernel('Prelu', ['x', 'alpha'], (g, [x, alpha]) => g.select(g.compare('LT', x!, 0), g.mul(x!, alpha!), x!)),
-  kernel('EluGrad', ['dy', 'y'], (g, [dy, y]) => g.select(g.compare('GE', y!, 0), dy!, g.mul(dy!, g.add(y!, 1)))),
-  {
-    name: 'AddN',
-    lower: (call) => {
-      const all = call.all();
-      return all.every(({ type }) => type === 'f32') ? all.reduce((sum, x) => call.graph.add(sum, x)) : undefined;
-    },
+export const elementwiseKernels: Kernels = {
+  ...mapped(UNARY, ([compute, types]) => kernel(['x'], (g, [x], call) => compute(g, x!, call), types)),
+  ...mapped(BINARY, ([compute, types]) => kernel(['a', 'b'], (g, [a, b]) => compute(g, a!, b!), types)),
+  Prelu: kernel(['x', 'alpha'], (g, [x, alpha]) => g.select(g.compare('LT', x!, 0), g.mul(x!, alpha!), x!)),
+  EluGrad: kernel(['dy', 'y'], (g, [dy, y]) => g.select(g.compare('GE', y!, 0), dy!, g.mul(dy!, g.add(y!, 1)))),
+  AddN: (call) => {
+    const all = call.all();
+    return all.every(({ type }) => type === 'f32') ? all.reduce((sum, x) => call.graph.add(sum, x)) : undefined;
   },
-  {
-    name: 'Select',
-    lower: (call) => {
-      const [condition, yes, no] = [call.get('condition'), call.get('t'), call.get('e')];
-      if (condition.type !== 'i1' || yes.type !== no.type || !sameShape(yes.shape, no.shape)) return undefined;
-      // A condition of another shape selects rows.
-      const whole = sameShape(condition.shape, yes.shape)
-        ? condition
-        : call.graph.broadcast(
-            condition,
-            yes.shape,
-            condition.shape.map((_, axis) => axis),
-          );
-      return call.graph.select(whole, yes, no);
-    },
+  Select: (call) => {
+    const [condition, yes, no] = [call.get('condition'), call.get('t'), call.get('e')];
+    if (condition.type !== 'i1' || yes.type !== no.type || !sameShape(yes.shape, no.shape)) return undefined;
+    // A condition of another shape selects rows.
+    const whole = sameShape(condition.shape, yes.shape) ? condition : call.graph.broadcastFirst(condition, yes.shape);
+    return call.graph.select(whole, yes, no);
   },
-  {
-    name: 'Cast',
-    lower: (call) => {
-      const [x, to] = [call.get('x'), call.attributes.text('dtype')];
-      if (to === 'bool') return x.type === 'i1' ? x : call.graph.compare('NE', x, 0);
-      if (to === 'float32') return call.graph.convert(x, 'f32');
-      return to === 'int32' ? call.graph.convert(x, 'i32') : undefined;
-    },
+  Cast: (call) => {
+    const [x, to] = [call.get('x'), call.attributes.text('dtype')];
+    if (to === 'bool') return x.type === 'i1' ? x : call.graph.compare('NE', x, 0);
+    if (to === 'float32') return call.graph.convert(x, 'f32');
+    return to === 'int32' ? call.graph.convert(x, 'i32') : undefined;
   },
-];
+};
+
+function square(g: Graph, x: Value): Value {
+  return g.mul(x, x);
+}
 
 function named(name: string): Unary {
   return (g, x) => g.elementwise(name, x);
@@ -148,19 +128,19 @@ function named(name: string): Unary {
 
 /** @param types supported types of the operands, which all have the same one */
 function kernel(
-  name: string,
   operands: readonly string[],
   compute: (g: Graph, operands: readonly Value[], call: KernelCall) => Value,
   types = FLOATS,
-): XlaKernel {
-  return {
-    name,
-    lower: (call) => {
-      const values = operands.map((operand) => call.get(operand));
-      const [first] = values;
-      if (!values.every(({ type }) => type === first?.type && types.includes(type))) return undefined;
-      values.map(({ shape }) => shape).reduce(broadcastShape);
-      return compute(call.graph, values, call);
-    },
+): Lower {
+  return (call) => {
+    const values = operands.map((operand) => call.get(operand));
+    const [first] = values;
+    if (!values.every(({ type }) => type === first?.type && types.includes(type))) return undefined;
+    values.map(({ shape }) => shape).reduce(broadcastShape);
+    return compute(call.graph, values, call);
   };
+}
+
+function mapped<T>(table: Readonly<Record<string, T>>, make: (entry: T) => Lower): Kernels {
+  return Object.fromEntries(Object.entries(table).map(([name, entry]) => [name, make(entry)]));
 }

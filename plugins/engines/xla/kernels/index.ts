@@ -1,21 +1,22 @@
 import { tf } from '../../../../core/index.js';
 import { Attributes, type CompositeKernel, KernelInputs, padLengthsOn, registerOps } from '../../../ops/contract.js';
 import { XlaBackend } from '../backend.js';
-import type { XlaKernel } from '../kernel.js';
+import type { KernelCall, Kernels, XlaKernel } from '../kernel.js';
 import type { Client } from '../pjrt/client.js';
 import type { ProductPrecision } from '../stablehlo/graph.js';
-import { attentionKernels } from './attention.js';
+import { fusedAttentionKernels } from './cudnn.js';
 import { dropoutKernels } from './dropout.js';
 import { elementwiseKernels } from './elementwise.js';
 import { indexedKernels } from './indexed.js';
 import { joinKernels } from './joins.js';
 import { moveKernels } from './moves.js';
+import { nextAttentionKernels } from './next-attention.js';
 import { optimizerKernels } from './optimizer.js';
 import { productKernels } from './products.js';
 import { reductionKernels } from './reductions.js';
 import { rotaryKernels } from './rotary.js';
 
-const kernels: readonly XlaKernel[] = [
+const kernels = named({
   ...elementwiseKernels,
   ...moveKernels,
   ...joinKernels,
@@ -23,10 +24,13 @@ const kernels: readonly XlaKernel[] = [
   ...indexedKernels,
   ...productKernels,
   ...dropoutKernels,
-  ...attentionKernels,
+  ...nextAttentionKernels,
   ...rotaryKernels,
   ...optimizerKernels,
-];
+});
+
+/** Composites that some devices have their own kernels for. */
+const forms = new Map(named(fusedAttentionKernels).map((kernel) => [kernel.name, kernel]));
 
 /** Operations that `registerOps` composes of others; the cpu backend's kernels would run entirely on the host. */
 const COMPOSED = new Set(['Einsum']);
@@ -56,7 +60,7 @@ export function registerXlaBackend(name: string, client: Client, products: Produ
       kernelFunc: kernelFuncOf(kernelName, ours.get(kernelName), onHost.get(kernelName)),
     });
   }
-  registerOps(name, (composite) => compiled(xla, composite));
+  registerOps(name, (composite) => compiled(xla, composite, forms.get(composite.name)));
   return xla;
 }
 
@@ -71,19 +75,29 @@ function kernelFuncOf(name: string, ours: XlaKernel | undefined, onHost: tf.Kern
   };
 }
 
-/** Returns a composite as one program if it can be traced; otherwise its operations run one by one. */
-function compiled(xla: XlaBackend, composite: CompositeKernel): CompositeKernel {
+/**
+ * Returns a composite in the device's own form, else as one program if it can be traced; otherwise its operations run one
+ * by one.
+ */
+function compiled(xla: XlaBackend, composite: CompositeKernel, form: XlaKernel | undefined): CompositeKernel {
   const kernel = xla.lowered(composite);
+  const either = { ...kernel, lower: (call: KernelCall) => form?.lower(call) ?? kernel.lower(call) };
   return {
     name: composite.name,
     compute: (inputs, attributes) => {
-      if (xla.isWriting) return composite.compute(xla.narrowed(inputs), attributes);
-      const outputs = xla.run(kernel, inputs, attributes);
-      if (outputs === undefined) return composite.compute(inputs, attributes);
+      const outputs = xla.isWriting ? form && xla.run(form, inputs, attributes) : xla.run(either, inputs, attributes);
+      if (outputs === undefined) return composite.compute(xla.narrowed(inputs), attributes);
       const tensors = [outputs].flat().map((output) => tf.engine().makeTensorFromTensorInfo(output, xla));
       return Array.isArray(outputs) ? tensors : tensors[0]!;
     },
   };
+}
+
+function named(all: Kernels): XlaKernel[] {
+  return Object.entries(all).map(([name, kernel]) => ({
+    name,
+    ...(typeof kernel === 'function' ? { lower: kernel } : kernel),
+  }));
 }
 
 function xlaBackend(backend: object): XlaBackend {

@@ -1,5 +1,5 @@
 import { tf } from '../../../../core/index.js';
-import { elementOf, isNumberType, type KernelCall, type XlaKernel } from '../kernel.js';
+import { elementOf, isNumberType, type KernelCall, type Kernels, type Lower } from '../kernel.js';
 import { type Graph, list, sizeOf } from '../stablehlo/graph.js';
 import type { Value } from '../stablehlo/program.js';
 
@@ -7,116 +7,88 @@ import type { Value } from '../stablehlo/program.js';
  * Gather, scatter and fill kernels. The device cannot report an index out of range:
  * reads take the nearest slice, and writes are dropped.
  */
-export const indexedKernels: readonly XlaKernel[] = [
-  {
-    name: 'GatherV2',
-    lower: (call) => {
-      const { graph, attributes, inputs } = call;
-      const [given, indices] = [inputs.get('x'), inputs.get('indices')];
-      const axis = tf.util.parseAxisParam(attributes.number('axis'), given.shape)[0]!;
-      const batchDims = attributes.has('batchDims') ? attributes.number('batchDims') : 0;
-      const found = tf.backend_util.segment_util.collectGatherOpShapeInfo(given, indices, axis, batchDims);
-      const { batchSize, outerSize, dimSize, sliceSize, outputShape } = found;
-      if (batchSize * outerSize * sliceSize * dimSize === 0 || indices.dtype !== 'int32') return undefined;
-      const count = indices.size / batchSize;
-      const x = graph.reshape(call.get('x'), [batchSize, outerSize, dimSize, sliceSize]);
-      // Flat row numbers over [batch · slices].
-      const rows = graph.reshape(graph.transpose(x, [0, 2, 1, 3]), [batchSize * dimSize, outerSize * sliceSize]);
-      const form = { shape: [batchSize, count], type: 'i32' } as const;
-      const ids = graph.min(graph.max(graph.reshape(call.get('indices'), form.shape), 0), dimSize - 1);
-      const numbers = graph.add(ids, graph.mul(graph.iota(0, form), dimSize));
-      const taken = rowsOf(graph, rows, graph.reshape(numbers, [batchSize * count, 1]), 1);
-      const parts = graph.reshape(taken, [batchSize, count, outerSize, sliceSize]);
-      return graph.reshape(graph.transpose(parts, [0, 2, 1, 3]), outputShape);
-    },
+export const indexedKernels: Kernels = {
+  GatherV2: (call) => {
+    const { graph, attributes, inputs } = call;
+    const [given, indices] = [inputs.get('x'), inputs.get('indices')];
+    const axis = tf.util.parseAxisParam(attributes.number('axis'), given.shape)[0]!;
+    const batchDims = attributes.has('batchDims') ? attributes.number('batchDims') : 0;
+    const found = tf.backend_util.segment_util.collectGatherOpShapeInfo(given, indices, axis, batchDims);
+    const { batchSize, outerSize, dimSize, sliceSize, outputShape } = found;
+    if (batchSize * outerSize * sliceSize * dimSize === 0 || indices.dtype !== 'int32') return undefined;
+    const count = indices.size / batchSize;
+    const x = graph.reshape(call.get('x'), [batchSize, outerSize, dimSize, sliceSize]);
+    // Flat row numbers over [batch · slices].
+    const rows = graph.reshape(graph.transpose(x, [0, 2, 1, 3]), [batchSize * dimSize, outerSize * sliceSize]);
+    const form = { shape: [batchSize, count], type: 'i32' } as const;
+    const ids = graph.min(graph.max(graph.reshape(call.get('indices'), form.shape), 0), dimSize - 1);
+    const numbers = graph.add(ids, graph.mul(graph.iota(0, form), dimSize));
+    const taken = rowsOf(graph, rows, graph.reshape(numbers, [batchSize * count, 1]), 1);
+    const parts = graph.reshape(taken, [batchSize, count, outerSize, sliceSize]);
+    return graph.reshape(graph.transpose(parts, [0, 2, 1, 3]), outputShape);
   },
-  {
-    name: 'GatherNd',
-    lower: (call) => {
-      const [x, indices] = [call.inputs.get('params'), call.inputs.get('indices')];
-      const [shape, count] = tf.backend_util.prepareAndValidate(x, indices);
-      if (count === 0 || x.size === 0 || indices.dtype !== 'int32') return undefined;
-      const depth = indices.shape.at(-1)!;
-      const ids = call.graph.reshape(call.get('indices'), [count, depth]);
-      return call.graph.reshape(rowsOf(call.graph, call.get('params'), ids, depth), shape);
-    },
+  GatherNd: (call) => {
+    const [x, indices] = [call.inputs.get('params'), call.inputs.get('indices')];
+    const [shape, count] = tf.backend_util.prepareAndValidate(x, indices);
+    if (count === 0 || x.size === 0 || indices.dtype !== 'int32') return undefined;
+    const depth = indices.shape.at(-1)!;
+    const ids = call.graph.reshape(call.get('indices'), [count, depth]);
+    return call.graph.reshape(rowsOf(call.graph, call.get('params'), ids, depth), shape);
   },
-  {
-    name: 'ScatterNd',
-    lower: (call) => {
-      const shape = call.attributes.numbers('shape');
-      const { type } = call.get('updates');
-      if (type === 'i1') return undefined;
-      return scattered(call, call.graph.constant(0, { shape, type }), shape, 'add');
-    },
+  ScatterNd: (call) => {
+    const shape = call.attributes.numbers('shape');
+    const { type } = call.get('updates');
+    if (type === 'i1') return undefined;
+    return scattered(call, call.graph.constant(0, { shape, type }), shape, 'add');
   },
-  {
-    name: 'TensorScatterUpdate',
-    lower: (call) => {
-      const x = call.get('tensor');
-      return x.type === call.get('updates').type ? scattered(call, x, x.shape, undefined) : undefined;
-    },
+  TensorScatterUpdate: (call) => {
+    const x = call.get('tensor');
+    return x.type === call.get('updates').type ? scattered(call, x, x.shape, undefined) : undefined;
   },
-  {
-    name: 'UnsortedSegmentSum',
-    lower: (call) => {
-      const { graph } = call;
-      const [x, ids] = [call.get('x'), call.get('segmentIds')];
-      if (x.type !== 'f32' || ids.shape.length !== 1 || sizeOf(x.shape) === 0) return undefined;
-      const shape = [call.attributes.number('numSegments'), ...x.shape.slice(1)];
-      const zeros = graph.constant(0, { shape, type: 'f32' });
-      return scatter(graph, zeros, graph.reshape(ids, [x.shape[0]!, 1]), x, 'add');
-    },
+  UnsortedSegmentSum: (call) => {
+    const { graph } = call;
+    const [x, ids] = [call.get('x'), call.get('segmentIds')];
+    if (x.type !== 'f32' || ids.shape.length !== 1 || sizeOf(x.shape) === 0) return undefined;
+    const shape = [call.attributes.number('numSegments'), ...x.shape.slice(1)];
+    const zeros = graph.constant(0, { shape, type: 'f32' });
+    return scatter(graph, zeros, graph.reshape(ids, [x.shape[0]!, 1]), x, 'add');
   },
-  {
-    name: 'OneHot',
-    lower: (call) => {
-      const { graph, attributes } = call;
-      const [ids, dtype] = [call.get('indices'), attributes.text('dtype') ?? 'int32'];
-      if (ids.type !== 'i32' || !isNumberType(dtype)) return undefined;
-      const shape = [...ids.shape, attributes.number('depth')];
-      const places = graph.iota(ids.shape.length, { shape, type: 'i32' });
-      const wanted = graph.broadcast(
-        ids,
-        shape,
-        ids.shape.map((_, axis) => axis),
-      );
-      const [on, off] = ['onValue', 'offValue'].map((name) =>
-        graph.constant(attributes.number(name), { shape, type: elementOf(dtype) }),
-      );
-      return graph.select(graph.compare('EQ', places, wanted), on!, off!);
-    },
+  OneHot: (call) => {
+    const { graph, attributes } = call;
+    const [ids, dtype] = [call.get('indices'), attributes.text('dtype') ?? 'int32'];
+    if (ids.type !== 'i32' || !isNumberType(dtype)) return undefined;
+    const shape = [...ids.shape, attributes.number('depth')];
+    const places = graph.iota(ids.shape.length, { shape, type: 'i32' });
+    const wanted = graph.broadcastFirst(ids, shape);
+    const [on, off] = ['onValue', 'offValue'].map((name) =>
+      graph.constant(attributes.number(name), { shape, type: elementOf(dtype) }),
+    );
+    return graph.select(graph.compare('EQ', places, wanted), on!, off!);
   },
-  {
-    name: 'TopK',
-    lower: (call) => {
-      const { graph } = call;
-      const [x, k] = [call.get('x'), call.attributes.number('k')];
-      const axis = x.shape.length - 1;
-      if (x.type === 'i1' || sizeOf(x.shape) === 0 || k > x.shape[axis]!) return undefined;
-      const form = { shape: x.shape, type: 'i32' } as const;
-      const descending = graph.region([x.type, x.type, 'i32', 'i32'], ([a, b]) => graph.compare('GT', a!, b!));
-      const how = `dimension = ${String(axis)} : i64, is_stable = true`;
-      const sorted = graph.operations('sort', [x, graph.iota(axis, form)], [x, form], how, descending);
-      return sorted.map((values) => graph.part(values, axis, 0, k));
-    },
+  TopK: (call) => {
+    const { graph } = call;
+    const [x, k] = [call.get('x'), call.attributes.number('k')];
+    const axis = x.shape.length - 1;
+    if (x.type === 'i1' || sizeOf(x.shape) === 0 || k > x.shape[axis]!) return undefined;
+    const form = { shape: x.shape, type: 'i32' } as const;
+    const descending = graph.region([x.type, x.type, 'i32', 'i32'], ([a, b]) => graph.compare('GT', a!, b!));
+    const how = `dimension = ${String(axis)} : i64, is_stable = true`;
+    const sorted = graph.operations('sort', [x, graph.iota(axis, form)], [x, form], how, descending);
+    return sorted.map((values) => graph.part(values, axis, 0, k));
   },
-  filled('ZerosLike', 0),
-  filled('OnesLike', 1),
-  {
-    name: 'Fill',
-    lower: ({ graph, attributes }) => {
-      if (!attributes.isNumber('value')) return undefined;
-      const value = attributes.number('value');
-      const dtype = attributes.text('dtype') ?? tf.util.inferDtype(value);
-      if (!isNumberType(dtype)) return undefined;
-      return graph.constant(value, { shape: attributes.numbers('shape'), type: elementOf(dtype) });
-    },
+  ZerosLike: filled(0),
+  OnesLike: filled(1),
+  Fill: ({ graph, attributes }) => {
+    if (!attributes.isNumber('value')) return undefined;
+    const value = attributes.number('value');
+    const dtype = attributes.text('dtype') ?? tf.util.inferDtype(value);
+    if (!isNumberType(dtype)) return undefined;
+    return graph.constant(value, { shape: attributes.numbers('shape'), type: elementOf(dtype) });
   },
-];
+};
 
-function filled(name: string, value: number): XlaKernel {
-  return { name, lower: (call) => call.graph.constant(value, call.get('x')) };
+function filled(value: number): Lower {
+  return (call) => call.graph.constant(value, call.get('x'));
 }
 
 /** Gathers slices of x by indices [count, depth] into its first axes: [count, …]. */

@@ -1,21 +1,18 @@
 import { tf } from '../../../../core/index.js';
-import type { KernelCall, XlaKernel } from '../kernel.js';
+import type { KernelCall, Kernels } from '../kernel.js';
 import { sizeOf } from '../stablehlo/graph.js';
 import type { Value } from '../stablehlo/program.js';
 
 /** Products of matrices in batches. */
-export const productKernels: readonly XlaKernel[] = [
-  { name: 'BatchMatMul', lower: multiplied },
-  {
-    name: '_FusedMatMul',
-    lower: (call) => {
-      const isPlain = (call.attributes.text('activation') ?? 'linear') === 'linear';
-      const y = isPlain && call.inputs.optional('preluActivationWeights') === undefined ? multiplied(call) : undefined;
-      const bias = call.optional('bias');
-      return y === undefined || bias === undefined ? y : call.graph.add(y, bias);
-    },
+export const productKernels: Kernels = {
+  BatchMatMul: multiplied,
+  _FusedMatMul: (call) => {
+    const isPlain = (call.attributes.text('activation') ?? 'linear') === 'linear';
+    const y = isPlain && call.inputs.optional('preluActivationWeights') === undefined ? multiplied(call) : undefined;
+    const bias = call.optional('bias');
+    return y === undefined || bias === undefined ? y : call.graph.add(y, bias);
   },
-];
+};
 
 function multiplied(call: KernelCall): Value | undefined {
   const { graph, attributes } = call;

@@ -1,89 +1,72 @@
 import { tf } from '../../../../core/index.js';
-import type { KernelCall, XlaKernel } from '../kernel.js';
-import { type Graph, sizeOf } from '../stablehlo/graph.js';
+import type { KernelCall, Kernels, Lower } from '../kernel.js';
+import { allAxes, type Graph, sizeOf } from '../stablehlo/graph.js';
 import type { Element, Value } from '../stablehlo/program.js';
 
 type Reduce = (g: Graph, x: Value, axes: readonly number[]) => Value;
 
 /** Reductions along axes, and cumulative ones. */
-export const reductionKernels: readonly XlaKernel[] = [
-  reduction('Sum', (g, x, axes) => g.sum(asNumbers(g, x), axes)),
-  reduction('Mean', (g, x, axes) => {
+export const reductionKernels: Kernels = {
+  Sum: reduction((g, x, axes) => g.sum(asNumbers(g, x), axes)),
+  Mean: reduction((g, x, axes) => {
     const count = axes.reduce((product, axis) => product * x.shape[axis]!, 1);
     return g.div(g.sum(g.convert(x, 'f32'), axes), count);
   }),
-  reduction('Prod', (g, x, axes) => g.reduce(asNumbers(g, x), axes, 'multiply', 1)),
-  reduction('Max', (g, x, axes) => g.largest(x, axes), ['f32', 'i32'], 'reductionIndices'),
-  reduction('Min', (g, x, axes) => g.smallest(x, axes), ['f32', 'i32']),
-  reduction('All', (g, x, axes) => g.reduce(x, axes, 'and', 1), ['i1']),
-  reduction('Any', (g, x, axes) => g.reduce(x, axes, 'or', 0), ['i1']),
-  placeOfExtreme('ArgMax', (g, x, axes) => g.largest(x, axes)),
-  placeOfExtreme('ArgMin', (g, x, axes) => g.smallest(x, axes)),
-  {
-    name: 'Softmax',
-    lower: (call) => {
-      const { graph } = call;
-      const x = call.get('logits');
-      const axis = tf.util.parseAxisParam(call.attributes.number('dim'), [...x.shape]);
-      if (x.type !== 'f32') return undefined;
-      const kept = x.shape.map((size, each) => (axis.includes(each) ? 1 : size));
-      const exponentials = graph.elementwise('exponential', graph.sub(x, graph.reshape(graph.largest(x, axis), kept)));
-      return graph.div(exponentials, graph.reshape(graph.sum(exponentials, axis), kept));
-    },
+  Prod: reduction((g, x, axes) => g.reduce(asNumbers(g, x), axes, 'multiply', 1)),
+  Max: reduction((g, x, axes) => g.largest(x, axes), ['f32', 'i32'], 'reductionIndices'),
+  Min: reduction((g, x, axes) => g.smallest(x, axes), ['f32', 'i32']),
+  All: reduction((g, x, axes) => g.reduce(x, axes, 'and', 1), ['i1']),
+  Any: reduction((g, x, axes) => g.reduce(x, axes, 'or', 0), ['i1']),
+  ArgMax: placeOfExtreme((g, x, axes) => g.largest(x, axes)),
+  ArgMin: placeOfExtreme((g, x, axes) => g.smallest(x, axes)),
+  Softmax: (call) => {
+    const { graph } = call;
+    const x = call.get('logits');
+    const axis = tf.util.parseAxisParam(call.attributes.number('dim'), [...x.shape]);
+    if (x.type !== 'f32') return undefined;
+    const kept = x.shape.map((size, each) => (axis.includes(each) ? 1 : size));
+    const exponentials = graph.elementwise('exponential', graph.sub(x, graph.reshape(graph.largest(x, axis), kept)));
+    return graph.div(exponentials, graph.reshape(graph.sum(exponentials, axis), kept));
   },
-  running('Cumsum', 'add', 0),
-  running('Cumprod', 'multiply', 1),
-];
+  Cumsum: running('add', 0),
+  Cumprod: running('multiply', 1),
+};
 
-function reduction(
-  name: string,
-  reduce: Reduce,
-  types: readonly Element[] = ['f32', 'i32', 'i1'],
-  attribute = 'axis',
-): XlaKernel {
-  return {
-    name,
-    lower: (call) => {
-      const x = call.get('x');
-      const axes = axesOf(call, x, attribute);
-      if (!types.includes(x.type) || sizeOf(x.shape) === 0) return undefined;
-      const kept = x.shape.map((size, axis) => (axes.includes(axis) ? 1 : size));
-      const y = reduce(call.graph, x, axes);
-      return call.attributes.flag('keepDims') ? call.graph.reshape(y, kept) : y;
-    },
+function reduction(reduce: Reduce, types: readonly Element[] = ['f32', 'i32', 'i1'], attribute = 'axis'): Lower {
+  return (call) => {
+    const x = call.get('x');
+    const axes = axesOf(call, x, attribute);
+    if (!types.includes(x.type) || sizeOf(x.shape) === 0) return undefined;
+    const kept = x.shape.map((size, axis) => (axes.includes(axis) ? 1 : size));
+    const y = reduce(call.graph, x, axes);
+    return call.attributes.flag('keepDims') ? call.graph.reshape(y, kept) : y;
   };
 }
 
-function placeOfExtreme(name: string, extreme: Reduce): XlaKernel {
-  return {
-    name,
-    lower: (call) => {
-      const { graph } = call;
-      const x = call.get('x');
-      const [axis] = axesOf(call, x, 'axis');
-      if (axis === undefined || x.type === 'i1' || sizeOf(x.shape) === 0) return undefined;
-      const most = graph.reshape(extreme(graph, x, [axis]), x.shape.with(axis, 1));
-      const form = { shape: x.shape, type: 'i32' } as const;
-      // The first match; the last place if there is none, which happens with NaN.
-      const last = graph.constant(x.shape[axis]! - 1, form);
-      return graph.smallest(graph.select(graph.compare('EQ', x, most), graph.iota(axis, form), last), [axis]);
-    },
+function placeOfExtreme(extreme: Reduce): Lower {
+  return (call) => {
+    const { graph } = call;
+    const x = call.get('x');
+    const [axis] = axesOf(call, x, 'axis');
+    if (axis === undefined || x.type === 'i1' || sizeOf(x.shape) === 0) return undefined;
+    const most = graph.reshape(extreme(graph, x, [axis]), x.shape.with(axis, 1));
+    const form = { shape: x.shape, type: 'i32' } as const;
+    // The first match; the last place if there is none, which happens with NaN.
+    const last = graph.constant(x.shape[axis]! - 1, form);
+    return graph.smallest(graph.select(graph.compare('EQ', x, most), graph.iota(axis, form), last), [axis]);
   };
 }
 
-function running(name: string, combine: string, start: number): XlaKernel {
-  return {
-    name,
-    lower: (call) => {
-      const { graph, attributes } = call;
-      const given = call.get('x');
-      const [axis] = tf.util.parseAxisParam(attributes.number('axis'), [...given.shape]);
-      if (axis === undefined || given.type === 'i1' || sizeOf(given.shape) === 0) return undefined;
-      const isReverse = attributes.flag('reverse');
-      const x = isReverse ? graph.reverse(given, [axis]) : given;
-      const y = runningOf(graph, x, axis, combine, start, attributes.flag('exclusive'));
-      return isReverse ? graph.reverse(y, [axis]) : y;
-    },
+function running(combine: string, start: number): Lower {
+  return (call) => {
+    const { graph, attributes } = call;
+    const given = call.get('x');
+    const [axis] = tf.util.parseAxisParam(attributes.number('axis'), [...given.shape]);
+    if (axis === undefined || given.type === 'i1' || sizeOf(given.shape) === 0) return undefined;
+    const isReverse = attributes.flag('reverse');
+    const x = isReverse ? graph.reverse(given, [axis]) : given;
+    const y = runningOf(graph, x, axis, combine, start, attributes.flag('exclusive'));
+    return isReverse ? graph.reverse(y, [axis]) : y;
   };
 }
 
@@ -119,9 +102,9 @@ export function runningOf(
 }
 
 /** Returns all axes if none are given, and none for an empty list. */
-function axesOf({ attributes }: KernelCall, { shape }: Value, name: string): number[] {
+function axesOf({ attributes }: KernelCall, x: Value, name: string): number[] {
   const isGiven = attributes.isList(name) || attributes.isNumber(name);
-  return tf.util.parseAxisParam(isGiven ? attributes.numbers(name) : shape.map((_, axis) => axis), [...shape]);
+  return tf.util.parseAxisParam(isGiven ? attributes.numbers(name) : allAxes(x), [...x.shape]);
 }
 
 /** Booleans are summed as 0 and 1. */

@@ -1,10 +1,9 @@
 import { headSizes, rotaryAngles } from '../../../ops/contract.js';
-import type { XlaKernel } from '../kernel.js';
+import type { Kernels } from '../kernel.js';
 import { partsOf } from './heads.js';
 
-export const rotaryKernels: readonly XlaKernel[] = [
-  {
-    name: 'EspalierRotary',
+export const rotaryKernels: Kernels = {
+  EspalierRotary: {
     // In generation each token has another position; in training, positions are always the same.
     varying: (attributes, inputs) => {
       const [, time = 0] = inputs.get('qkv').shape;
@@ -39,4 +38,4 @@ export const rotaryKernels: readonly XlaKernel[] = [
       return graph.concat([...turned, v!], 2);
     },
   },
-];
+};

@@ -11,6 +11,21 @@ export type ElementType = keyof typeof ELEMENT_TYPES;
 
 export type HostArray = Float32Array | Int32Array | Uint8Array;
 
+/** Bytes of a program in the device's memory; `replaced` is the part of the outputs that reuses the arguments' memory. */
+export type ProgramMemory = Readonly<Record<'arguments' | 'outputs' | 'replaced' | 'temporary', number>>;
+
+/** @param executable not loaded @throws PjrtError if the plugin does not know */
+export function programMemory(plugin: PjrtPlugin, executable: bigint): ProgramMemory {
+  const found = plugin.call('Executable_GetCompiledMemoryStats', { executable });
+  const of = (field: keyof ProgramMemory): number => Number(found.get(field));
+  return {
+    arguments: of('arguments'),
+    outputs: of('outputs'),
+    replaced: of('replaced'),
+    temporary: of('temporary'),
+  };
+}
+
 /** Facts about a client and its first device. */
 export interface DeviceFacts {
   readonly platform: string;
@@ -18,28 +33,18 @@ export interface DeviceFacts {
   readonly version: string;
   /** The device's model name. */
   readonly deviceKind: string;
-  /** CUDA's compute capability, such as 8.9; undefined on other devices. */
-  readonly capability: number | undefined;
+  /** CUDA's compute capability, such as 8.9; 0 on other devices. */
+  readonly capability: number;
 }
 
 /** A client of a plugin's devices; uses the first one. */
-export class Client implements DeviceFacts {
-  readonly platform: string;
-  readonly version: string;
-  readonly deviceKind: string;
-  readonly capability: number | undefined;
-
+export class Client {
   protected constructor(
     readonly plugin: PjrtPlugin,
-    { platform, version, deviceKind, capability }: DeviceFacts,
+    readonly facts: DeviceFacts,
     private readonly client: bigint,
     private readonly device: bigint,
-  ) {
-    this.platform = platform;
-    this.version = version;
-    this.deviceKind = deviceKind;
-    this.capability = capability;
-  }
+  ) {}
 
   /**
    * Opens the plugin's device, without reserving a GPU's whole memory, so that runs can share it.
@@ -57,7 +62,7 @@ export class Client implements DeviceFacts {
       platform: plugin.text(plugin.call('Client_PlatformName', { client })),
       version: plugin.text(plugin.call('Client_PlatformVersion', { client })),
       deviceKind: plugin.text(plugin.call('DeviceDescription_Kind', { description })),
-      capability: capabilityOf(attributes.get('compute_capability')),
+      capability: Number.parseFloat(attributes.get('compute_capability') ?? '0'),
     };
     return new Client(plugin, facts, client, device);
   }
@@ -65,10 +70,10 @@ export class Client implements DeviceFacts {
   /** Identifies what compiled programs depend on, besides code and flags. */
   get identity(): string {
     const { size, mtimeMs } = statSync(this.plugin.file);
-    const { platform, version, deviceKind, plugin } = this;
+    const { platform, version, deviceKind } = this.facts;
     const flags = process.env['XLA_FLAGS'];
     // A program for CPUs depends on the processor's instruction set.
-    return JSON.stringify([size, mtimeMs, platform, version, deviceKind, plugin.version, cpus()[0]?.model, flags]);
+    return JSON.stringify([size, mtimeMs, platform, version, deviceKind, this.plugin.version, cpus()[0]?.model, flags]);
   }
 
   /** @param code StableHLO text with a function `main` @throws PjrtError if it is invalid */
@@ -88,6 +93,12 @@ export class Client implements DeviceFacts {
     const given = { client: this.client, text: serialized, size: serialized.length };
     const answer = this.plugin.call('Executable_DeserializeAndLoad', given);
     return new Executable(this.plugin, answer.get('executable'));
+  }
+
+  /** Returns the bytes of the device's memory not in use; undefined without a limit. @throws PjrtError if unknown */
+  freeMemory(): number | undefined {
+    const found = this.plugin.call('Device_MemoryStats', { device: this.device });
+    return found.get('hasLimit') === 0n ? undefined : Number(found.get('limit') - found.get('inUse'));
   }
 
   /** Copies elements in row-major order to the device. */
@@ -171,6 +182,11 @@ export class Executable {
     return Array.from(made, (buffer) => new DeviceBuffer(this.plugin, buffer));
   }
 
+  /** @throws PjrtError if the plugin does not know */
+  memory(): ProgramMemory {
+    return this.#described((executable) => programMemory(this.plugin, executable));
+  }
+
   /** Returns the compiled program as bytes, for the same plugin and device. @throws PjrtError if unsupported */
   serialize(): Buffer {
     return this.#described((executable) => {
@@ -194,8 +210,4 @@ export class Executable {
   destroy(): void {
     this.plugin.call('LoadedExecutable_Destroy', { executable: this.executable });
   }
-}
-
-function capabilityOf(text: string | undefined): number | undefined {
-  return text === undefined ? undefined : Number.parseFloat(text);
 }

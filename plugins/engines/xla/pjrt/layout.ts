@@ -5,23 +5,29 @@
  */
 export type FieldKind = 'pointer' | 'int';
 
-const SIZES: Readonly<Record<FieldKind, number>> = { pointer: 8, int: 4 };
-
 /** `struct_size` and `extension_start`, with which every structure begins. */
 const HEAD = 16;
 
-/** Fields of a structure after its head; `size_t` and `int64_t` have the size of a pointer. */
+type Names<Words extends string> = Words extends `${infer First} ${infer Rest}`
+  ? Names<First> | Names<Rest>
+  : Words extends `${infer Name}:int`
+    ? Name
+    : Words;
+
+/** Fields of a structure after its head. */
 export class Layout<Field extends string> {
   readonly #places = new Map<string, { readonly offset: number; readonly kind: FieldKind }>();
   /** Returns the size in bytes, up to the end of the last field. */
   readonly size: number;
 
-  constructor(fields: Readonly<Record<Field, FieldKind>>) {
+  /** @param fields their names, `NAME:int` for 4 bytes; `size_t` and `int64_t` have the size of a pointer */
+  constructor(fields: string) {
     let end = HEAD;
-    for (const [name, kind] of Object.entries<FieldKind>(fields)) {
-      const offset = Math.ceil(end / SIZES[kind]) * SIZES[kind];
-      this.#places.set(name, { offset, kind });
-      end = offset + SIZES[kind];
+    for (const [name = '', isInt] of fields.match(/\S+/g)?.map((field) => field.split(':')) ?? []) {
+      const size = isInt === undefined ? 8 : 4;
+      const offset = Math.ceil(end / size) * size;
+      this.#places.set(name, { offset, kind: isInt === undefined ? 'pointer' : 'int' });
+      end = offset + size;
     }
     this.size = end;
   }
@@ -34,132 +40,60 @@ export class Layout<Field extends string> {
   }
 }
 
-const pointer = 'pointer';
-const int = 'int';
-const text = { text: pointer, size: pointer } as const;
+function layout<Words extends string>(fields: Words): Layout<Names<Words>> {
+  return new Layout(fields);
+}
 
 /** Argument structures of the functions used, by function name. */
 export const calls = {
-  Error_Destroy: new Layout({ error: pointer }),
-  Error_Message: new Layout({ error: pointer, ...text }),
-  Error_GetCode: new Layout({ error: pointer, code: int }),
-  Plugin_Initialize: new Layout({}),
-  Event_Destroy: new Layout({ event: pointer }),
-  Event_Await: new Layout({ event: pointer }),
-  Client_Create: new Layout({
-    options: pointer,
-    optionCount: pointer,
-    getCallback: pointer,
-    getArgument: pointer,
-    putCallback: pointer,
-    putArgument: pointer,
-    client: pointer,
-    tryGetCallback: pointer,
-    tryGetArgument: pointer,
-  }),
-  Client_PlatformName: new Layout({ client: pointer, ...text }),
-  Client_PlatformVersion: new Layout({ client: pointer, ...text }),
-  Client_AddressableDevices: new Layout({ client: pointer, devices: pointer, count: pointer }),
-  Client_Compile: new Layout({
-    client: pointer,
-    program: pointer,
-    options: pointer,
-    optionsSize: pointer,
-    executable: pointer,
-  }),
-  Client_BufferFromHostBuffer: new Layout({
-    client: pointer,
-    data: pointer,
-    type: int,
-    dims: pointer,
-    dimCount: pointer,
-    strides: pointer,
-    strideCount: pointer,
-    semantics: int,
-    device: pointer,
-    memory: pointer,
-    layout: pointer,
-    done: pointer,
-    buffer: pointer,
-  }),
-  DeviceDescription_Attributes: new Layout({ description: pointer, count: pointer, values: pointer }),
-  DeviceDescription_Kind: new Layout({ description: pointer, ...text }),
-  Device_GetDescription: new Layout({ device: pointer, description: pointer }),
-  Executable_Destroy: new Layout({ executable: pointer }),
-  Executable_Serialize: new Layout({ executable: pointer, ...text, serialized: pointer, destroy: pointer }),
-  Executable_DeserializeAndLoad: new Layout({
-    client: pointer,
-    ...text,
-    executable: pointer,
-    options: pointer,
-    optionsSize: pointer,
-  }),
-  LoadedExecutable_Destroy: new Layout({ executable: pointer }),
-  LoadedExecutable_GetExecutable: new Layout({ loaded: pointer, executable: pointer }),
-  LoadedExecutable_Execute: new Layout({
-    executable: pointer,
-    options: pointer,
-    argumentLists: pointer,
-    deviceCount: pointer,
-    argumentCount: pointer,
-    outputLists: pointer,
-    events: pointer,
-    device: pointer,
-  }),
-  Executable_GetCompiledMemoryStats: new Layout({
-    executable: pointer,
-    code: pointer,
-    arguments: pointer,
-    outputs: pointer,
-    replaced: pointer,
-    temporary: pointer,
-    hostCode: pointer,
-    hostArguments: pointer,
-    hostOutputs: pointer,
-    hostReplaced: pointer,
-    hostTemporary: pointer,
-    peak: pointer,
-    total: pointer,
-  }),
-  TopologyDescription_Create: new Layout({
-    name: pointer,
-    nameSize: pointer,
-    options: pointer,
-    optionCount: pointer,
-    topology: pointer,
-  }),
-  Compile: new Layout({
-    topology: pointer,
-    program: pointer,
-    options: pointer,
-    optionsSize: pointer,
-    client: pointer,
-    executable: pointer,
-  }),
-  Buffer_Destroy: new Layout({ buffer: pointer }),
-  Buffer_ToHostBuffer: new Layout({ buffer: pointer, layout: pointer, data: pointer, size: pointer, event: pointer }),
+  Error_Destroy: layout('error'),
+  Error_Message: layout('error text size'),
+  Error_GetCode: layout('error code:int'),
+  Plugin_Initialize: layout(''),
+  Event_Destroy: layout('event'),
+  Event_Await: layout('event'),
+  Client_Create: layout(
+    'options optionCount getCallback getArgument putCallback putArgument client tryGetCallback tryGetArgument',
+  ),
+  Client_PlatformName: layout('client text size'),
+  Client_PlatformVersion: layout('client text size'),
+  Client_AddressableDevices: layout('client devices count'),
+  Client_Compile: layout('client program options optionsSize executable'),
+  Client_BufferFromHostBuffer: layout(
+    'client data type:int dims dimCount strides strideCount semantics:int device memory layout done buffer',
+  ),
+  DeviceDescription_Attributes: layout('description count values'),
+  DeviceDescription_Kind: layout('description text size'),
+  Device_GetDescription: layout('device description'),
+  Device_MemoryStats: layout(
+    'device inUse peak hasPeak allocations hasAllocations largest hasLargest limit hasLimit reserved hasReserved peakReserved hasPeakReserved reservable hasReservable largestFree hasLargestFree pool hasPool peakPool hasPeakPool',
+  ),
+  Executable_Destroy: layout('executable'),
+  Executable_Serialize: layout('executable text size serialized destroy'),
+  Executable_DeserializeAndLoad: layout('client text size executable options optionsSize'),
+  LoadedExecutable_Destroy: layout('executable'),
+  LoadedExecutable_GetExecutable: layout('loaded executable'),
+  LoadedExecutable_Execute: layout(
+    'executable options argumentLists deviceCount argumentCount outputLists events device',
+  ),
+  Executable_GetCompiledMemoryStats: layout(
+    'executable code arguments outputs replaced temporary hostCode hostArguments hostOutputs hostReplaced hostTemporary peak total',
+  ),
+  TopologyDescription_Create: layout('name nameSize options optionCount topology'),
+  Compile: layout('topology program options optionsSize client executable'),
+  Buffer_Destroy: layout('buffer'),
+  Buffer_ToHostBuffer: layout('buffer layout data size event'),
 } as const;
 
 export type FunctionName = keyof typeof calls;
 
 /** Structures that arguments point to. */
 export const structures = {
-  program: new Layout({ code: pointer, codeSize: pointer, format: pointer, formatSize: pointer }),
-  namedValue: new Layout({ name: pointer, nameSize: pointer, type: int, value: pointer, valueSize: pointer }),
-  executeOptions: new Layout({
-    sendCallbacks: pointer,
-    receiveCallbacks: pointer,
-    sendCount: pointer,
-    receiveCount: pointer,
-    launch: int,
-    keptInputs: pointer,
-    keptInputCount: pointer,
-    context: pointer,
-    callLocation: pointer,
-    taskCount: pointer,
-    taskIds: pointer,
-    incarnationIds: pointer,
-  }),
+  program: layout('code codeSize format formatSize'),
+  namedValue: layout('name nameSize type:int value valueSize'),
+  executeOptions: layout(
+    'sendCallbacks receiveCallbacks sendCount receiveCount launch:int keptInputs keptInputCount context callLocation taskCount taskIds incarnationIds',
+  ),
 } as const;
 
 /** The functions of PJRT_Api in order, up to the last one used. */

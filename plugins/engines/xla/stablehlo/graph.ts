@@ -27,6 +27,13 @@ export class Graph extends Program {
     super();
   }
 
+  /** Returns a copy to extend. */
+  copy(): Graph {
+    const copy = new Graph(this.products, this.capability);
+    copy.take(this);
+    return copy;
+  }
+
   /** An elementwise operation such as `exponential`; operands are broadcast. */
   elementwise(name: string, ...operands: Value[]): Value {
     const shape = operands.map((operand) => operand.shape).reduce(broadcastShape);
@@ -37,29 +44,12 @@ export class Graph extends Program {
     );
   }
 
-  add(a: Value, b: Value | number): Value {
-    return this.elementwise('add', a, this.numbers(b, a));
-  }
-
-  sub(a: Value, b: Value | number): Value {
-    return this.elementwise('subtract', a, this.numbers(b, a));
-  }
-
-  mul(a: Value, b: Value | number): Value {
-    return this.elementwise('multiply', a, this.numbers(b, a));
-  }
-
-  div(a: Value, b: Value | number): Value {
-    return this.elementwise('divide', a, this.numbers(b, a));
-  }
-
-  max(a: Value, b: Value | number): Value {
-    return this.elementwise('maximum', a, this.numbers(b, a));
-  }
-
-  min(a: Value, b: Value | number): Value {
-    return this.elementwise('minimum', a, this.numbers(b, a));
-  }
+  readonly add = this.#arithmetic('add');
+  readonly sub = this.#arithmetic('subtract');
+  readonly mul = this.#arithmetic('multiply');
+  readonly div = this.#arithmetic('divide');
+  readonly max = this.#arithmetic('maximum');
+  readonly min = this.#arithmetic('minimum');
 
   compare(how: Comparison, a: Value, b: Value | number): Value {
     const other = this.numbers(b, a);
@@ -104,6 +94,11 @@ export class Graph extends Program {
     const placed = axes ?? x.shape.map((_, axis) => first + axis);
     const dimensions = `broadcast_dimensions = ${list(placed)}`;
     return this.operation('broadcast_in_dim', [x], { shape, type: x.type }, dimensions);
+  }
+
+  /** Its axes become the first ones of a shape. */
+  broadcastFirst(x: Value, shape: readonly number[]): Value {
+    return this.broadcast(x, shape, allAxes(x));
   }
 
   transpose(x: Value, order: readonly number[]): Value {
@@ -157,7 +152,7 @@ export class Graph extends Program {
     return this.operation('reduce', [x, first], form, `dimensions = ${list(axes)}`, this.combining(combine, x.type));
   }
 
-  sum(x: Value, axes: readonly number[]): Value {
+  sum(x: Value, axes: readonly number[] = allAxes(x)): Value {
     return this.reduce(x, axes, 'add', 0);
   }
 
@@ -190,6 +185,10 @@ export class Graph extends Program {
     return narrow === undefined ? x : this.convert(narrow(), x.type);
   }
 
+  #arithmetic(name: string): (a: Value, b: Value | number) => Value {
+    return (a, b) => this.elementwise(name, a, this.numbers(b, a));
+  }
+
   #product(a: Value, b: Value, { batch, summed }: ProductAxes, type: Element): Value {
     const axesOf = (side: 0 | 1): readonly number[] => [...batch, ...summed].map((pair) => pair[side]);
     const free = (x: Value, side: 0 | 1): number[] => x.shape.filter((_, axis) => !axesOf(side).includes(axis));
@@ -199,12 +198,13 @@ export class Graph extends Program {
       ...free(x, 0),
       ...free(y, 1),
     ];
-    const numbers = (name: string, axes: readonly number[]): string => `${name} = [${axes.join(', ')}]`;
+    const numbers = (name: string, pairs: ProductAxes['batch'], side: 0 | 1): string =>
+      `${name}_dimensions = [${pairs.map((pair) => pair[side]).join(', ')}]`;
     const dimensions = [
-      numbers('lhs_batching_dimensions', batch.map(first)),
-      numbers('rhs_batching_dimensions', batch.map(second)),
-      numbers('lhs_contracting_dimensions', summed.map(first)),
-      numbers('rhs_contracting_dimensions', summed.map(second)),
+      numbers('lhs_batching', batch, 0),
+      numbers('rhs_batching', batch, 1),
+      numbers('lhs_contracting', summed, 0),
+      numbers('rhs_contracting', summed, 1),
     ].join(', ');
     // Otherwise a GPU multiplies float32 in TF32, which has 10 of the 23 bits.
     const highest = '#stablehlo<precision HIGHEST>';
@@ -224,6 +224,10 @@ export class Graph extends Program {
     const low = high.map(() => 0);
     return this.convert(high.some((size) => size > 0) ? this.pad(x, low, high, 0) : x, this.products);
   }
+}
+
+export function allAxes({ shape }: Form): number[] {
+  return shape.map((_, axis) => axis);
 }
 
 /** `array<i64: 1, 2>` */
@@ -248,12 +252,4 @@ export function broadcastShape(a: readonly number[], b: readonly number[]): read
     if (one === 1) return other ?? 1;
     throw new Error(`shapes [${String(a)}] and [${String(b)}] cannot be broadcast together`);
   });
-}
-
-function first([axis]: readonly [number, number]): number {
-  return axis;
-}
-
-function second([, axis]: readonly [number, number]): number {
-  return axis;
 }

@@ -19,19 +19,27 @@ export type Elements = Float32Array | Int32Array | Uint8Array;
  * Source: StableHLO specification, https://openxla.org/stablehlo/spec.
  */
 export class Program {
-  readonly #arguments: string[] = [];
+  /** In their order. */
+  readonly arguments: Value[] = [];
   /** Written before all other operations, so that regions contain no constants. */
-  readonly #constantLines: string[] = [];
-  readonly #lines: string[] = [];
-  readonly #constants = new Map<string, Value>();
+  #constantLines: string[] = [];
+  #lines: string[] = [];
+  #constants = new Map<string, Value>();
   #names = 0;
 
-  /** @param replacedBy index of the output that reuses the argument's memory */
-  argument({ shape, type }: Form, replacedBy?: number): Value {
+  argument({ shape, type }: Form): Value {
     const value = this.#value({ shape, type });
-    const donated = replacedBy === undefined ? '' : ` {tf.aliasing_output = ${String(replacedBy)} : i32}`;
-    this.#arguments.push(`${value.name}: ${typeOf(value)}${donated}`);
+    this.arguments.push(value);
     return value;
+  }
+
+  /** Copies another program into this one, which is empty. */
+  protected take(other: Program): void {
+    this.arguments.push(...other.arguments);
+    this.#constantLines = [...other.#constantLines];
+    this.#lines = [...other.#lines];
+    this.#constants = new Map(other.#constants);
+    this.#names = other.#names;
   }
 
   /** Returns a constant with the same number for every element. */
@@ -98,13 +106,18 @@ export class Program {
     return `{ ^bb0(${given}): ${[...lines, last].join(' ')} }`;
   }
 
-  /** Returns the whole program as text. */
-  text(outputs: readonly Value[]): string {
+  /** Returns the whole program as text. @param replaced by argument index, the index of the output that reuses its memory */
+  text(outputs: readonly Value[], replaced: ReadonlyMap<number, number> = new Map()): string {
+    const given = this.arguments.map((value, index) => {
+      const output = replaced.get(index);
+      const donated = output === undefined ? '' : ` {tf.aliasing_output = ${String(output)} : i32}`;
+      return `${value.name}: ${typeOf(value)}${donated}`;
+    });
     const types = outputs.map(typeOf).join(', ');
     const names = outputs.map(({ name }) => name).join(', ');
     return [
       'module @program {',
-      `func.func public @main(${this.#arguments.join(', ')}) -> (${types}) {`,
+      `func.func public @main(${given.join(', ')}) -> (${types}) {`,
       ...this.#constantLines,
       ...this.#lines,
       `func.return ${names} : ${types}`,
