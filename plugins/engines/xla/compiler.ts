@@ -29,7 +29,7 @@ export class Compiler {
     removeOld(this.#folder);
   }
 
-  /** @throws EspalierError with what XLA says */
+  /** @throws EspalierError with XLA's message */
   compile(
     subject: Subject,
     graph: Graph,
