@@ -57,11 +57,13 @@ node_for() {
     ls "$work/node/node_modules/${1%@*}/bin/$2"
 }
 
-# package_for OS CPU: installs the packed files into $package, with the dependencies for that platform, as a user would.
+# package_for OS CPU [TARBALL]: installs a packed espalier (by default, what is built here) into $package, with the
+# dependencies that the lock file has for that platform, as a user would.
 package_for() {
+  local packed=${3:-}
   package=$work/package
-  mkdir "$package" && npm pack --ignore-scripts --silent --pack-destination "$work" >/dev/null &&
-    tar -xzf "$work"/espalier-*.tgz -C "$package" --strip-components=1 && cp package-lock.json "$package" &&
+  [ -n "$packed" ] || packed=$work/$(npm pack --ignore-scripts --silent --pack-destination "$work") || return
+  mkdir "$package" && tar -xzf "$packed" -C "$package" --strip-components=1 && cp package.json package-lock.json "$package" &&
     npm ci --prefix "$package" --omit=dev --os="$1" --cpu="$2" --ignore-scripts --loglevel=error
 }
 

@@ -1,6 +1,7 @@
 // Finds the native engine's addon: the one that was built here, or the optional package for this platform.
 // Plain JavaScript, because the install script needs it before anything is compiled.
 import { Buffer } from 'node:buffer';
+import { createHash } from 'node:crypto';
 import { closeSync, existsSync, openSync, readFileSync, readSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import path from 'node:path';
@@ -9,8 +10,11 @@ import { fileURLToPath } from 'node:url';
 const here = path.dirname(fileURLToPath(import.meta.url));
 const require = createRequire(import.meta.url);
 
+/** The addon's file name, built here or in a package. */
+export const addonName = 'espalier_native.node';
+
 /** Where the addon is built. */
-export const builtAddon = path.join(here, 'build', 'Release', 'espalier_native.node');
+export const builtAddon = path.join(here, 'build', 'Release', addonName);
 
 /** The optional package for this platform. */
 export const prebuiltPackage = `@espalier/native-${process.platform}-${process.arch}${onMusl() ? '-musl' : ''}`;
@@ -44,7 +48,7 @@ function loadBuilt() {
 /**
  * Loads the optional package's addon.
  * @returns {{ addon: unknown, origin: string } | undefined} undefined if the package is not installed
- * @throws Error if it is of another version, or does not load
+ * @throws Error if it is of another version, is damaged, or does not load
  */
 export function loadPrebuilt() {
   let file;
@@ -53,12 +57,17 @@ export function loadPrebuilt() {
   } catch {
     return undefined;
   }
-  const wanted = versionIn(path.join(here, '..', '..', '..', 'package.json'));
-  const version = versionIn(file);
+  const { version: wanted } = described(path.join(here, '..', '..', '..', 'package.json'));
+  const { version, sha256 } = described(file);
   if (version !== wanted) {
     throw new Error(`${prebuiltPackage} has version ${version}, and espalier ${wanted}: install them again`);
   }
-  return { addon: opened(prebuiltPackage, path.dirname(file)), origin: `prebuilt, ${prebuiltPackage} ${version}` };
+  // Loading a file that was cut off would end the process without a message.
+  const addon = path.join(path.dirname(file), addonName);
+  if (!existsSync(addon) || sha256Of(addon) !== sha256) {
+    throw new Error(`${prebuiltPackage} is damaged: ${addon} is not the file that was published; install it again`);
+  }
+  return { addon: opened(prebuiltPackage, addon), origin: `prebuilt, ${prebuiltPackage} ${version}` };
 }
 
 /** @throws Error with the first line of the loader's message, which names the file */
@@ -70,8 +79,14 @@ function opened(name, module) {
   }
 }
 
-function versionIn(file) {
-  return JSON.parse(readFileSync(file, 'utf8')).version;
+/** Returns the contents of a package.json. */
+function described(file) {
+  return JSON.parse(readFileSync(file, 'utf8'));
+}
+
+/** Returns the hash of a file, in hexadecimal digits. */
+export function sha256Of(file) {
+  return createHash('sha256').update(readFileSync(file)).digest('hex');
 }
 
 /** Returns true if Node's executable names the loader of musl: near its start, as linkers write it. */

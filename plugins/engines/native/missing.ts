@@ -17,7 +17,7 @@ export function missingAddon(error: string): Pick<EngineProbe, 'why' | 'installa
   const log = path.join(addonFolder, 'build', 'build.log');
   if (existsSync(log)) {
     return {
-      why: `its build failed: ${log} says why; \`espalier engine install native\` builds it again`,
+      why: `${reason}; its build failed: ${log} says why; \`espalier engine install native\` builds it again`,
       installable,
     };
   }

@@ -7,6 +7,7 @@ import { createRequire } from 'node:module';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { addonName, sha256Of } from './addon.mjs';
 import { buildAddon } from './compile.mjs';
 
 const here = path.dirname(fileURLToPath(import.meta.url));
@@ -44,7 +45,8 @@ async function writePackage(folder, name) {
   const { target, os, cpu, libc } = platform;
   const helpers = path.join(folder, 'link');
   mkdirSync(helpers);
-  await buildAddon(path.join(folder, 'espalier_native.node'), {
+  const addon = path.join(folder, addonName);
+  await buildAddon(addon, {
     toolchain: { compiler: [zig, 'c++', '-target', target], platform: os, arch: cpu },
     link: ['-s', ...linkArguments(os, helpers)],
     ...(values.quick
@@ -62,8 +64,10 @@ async function writePackage(folder, name) {
     os: [os],
     cpu: [cpu],
     ...(libc === undefined ? {} : { libc: [libc] }),
-    main: 'espalier_native.node',
-    files: ['espalier_native.node'],
+    type: 'commonjs',
+    main: addonName,
+    sha256: sha256Of(addon),
+    files: [addonName],
     // Yarn keeps other packages in zip files, from which no system loads a library.
     preferUnplugged: true,
   };
@@ -80,7 +84,7 @@ async function writePackage(folder, name) {
 function linkArguments(os, folder) {
   if (os === 'win32') return [nodeImports(folder)];
   // Otherwise its name would be the path where it is made.
-  if (os === 'darwin') return ['-Wl,-install_name,@rpath/espalier_native.node'];
+  if (os === 'darwin') return [`-Wl,-install_name,@rpath/${addonName}`];
   // Otherwise `new` of Node's C++ library, which throws its own exceptions, would be used instead of ours.
   const script = path.join(folder, 'exports.map');
   writeFileSync(script, '{ global: napi_*; node_api_*; local: *; };\n');

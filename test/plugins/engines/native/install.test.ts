@@ -1,4 +1,5 @@
 import { spawnSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import {
   copyFileSync,
   cpSync,
@@ -8,6 +9,7 @@ import {
   readFileSync,
   rmSync,
   symlinkSync,
+  truncateSync,
   writeFileSync,
 } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -93,6 +95,24 @@ test('a package of another version, or one that does not load, is named with the
   );
 });
 
+withAddon(
+  'a package whose addon is cut off or missing is named, and loading it does not end the process',
+  async (t) => {
+    const folder = packageFolder(t);
+    const { loadAddon } = await addonModule(folder);
+    const name = await prebuilt(folder, readFileSync(addonFile));
+    const file = path.join(folder, 'node_modules', name, 'espalier_native.node');
+    truncateSync(file, 100_000);
+    const damaged = `${name} is damaged: ${file} is not the file that was published; install it again`;
+    t.is(t.throws(() => loadAddon(() => true)).message, damaged);
+    const { status, stderr } = install(folder, { CXX: 'no-such-compiler' });
+    t.is(status, 0);
+    t.true(stderr.startsWith(`espalier: ${damaged}; building the native engine instead\n`), stderr);
+    rmSync(file);
+    t.is(t.throws(() => loadAddon(() => true)).message, damaged);
+  },
+);
+
 withAddon('an addon without the functions that this version calls is refused', async (t) => {
   const folder = packageFolder(t);
   const { builtAddon, loadAddon } = await addonModule(folder);
@@ -161,8 +181,9 @@ async function prebuilt(folder: string, addon: string | Buffer, version = '1.2.3
   const installed = path.join(folder, 'node_modules', prebuiltPackage);
   mkdirSync(installed, { recursive: true });
   writeFileSync(path.join(folder, '..', '..', '..', 'package.json'), '{ "version": "1.2.3" }');
-  writeFileSync(path.join(installed, 'package.json'), JSON.stringify({ version, main: 'espalier_native.node' }));
-  writeFileSync(path.join(installed, 'espalier_native.node'), addon);
+  const described = { version, main: 'espalier_native.node', sha256: createHash('sha256').update(addon).digest('hex') };
+  writeFileSync(path.join(installed, 'package.json'), JSON.stringify(described));
+  writeFileSync(path.join(installed, described.main), addon);
   return prebuiltPackage;
 }
 
