@@ -18,13 +18,13 @@ export interface AnalysisResult {
   readonly iterationMilliseconds: number;
   /** Median time of an analysis. */
   readonly cpuSeconds: number;
-  /** Median time that the training loop loses while the thread runs an analysis. */
+  /** Median time that the training loop loses to an analysis on the other thread. */
   readonly lostSeconds: number;
 }
 
 /**
- * Measures a run in which the analysis thread works between some evaluations and not between others: within one
- * process, each such interval is compared with the ones that follow.
+ * Measures a run that analyses between some evaluations only, and compares each interval with an analysis with the
+ * intervals after it, in one process.
  */
 export function measureAnalysis(name: string, shape: Shape, plan: AnalysisPlan): Promise<AnalysisResult> {
   return inFolder(async (cwd) => {
@@ -50,7 +50,7 @@ export function measureAnalysis(name: string, shape: Shape, plan: AnalysisPlan):
         const took = values['analysis/cpu_seconds'];
         if (took !== undefined) cpuSeconds.push(took);
       });
-      // Half way between two evaluations: each stretch has one in its middle, and all that an analysis costs after it.
+      // Split half way between two evaluations: each stretch holds one evaluation and the whole cost of an analysis.
       run.bus.listen({ plugin: 'bench', event: 'iteration:start', critical: true }, ({ iteration }) => {
         if (iteration % plan.evaluationInterval !== Math.floor(plan.evaluationInterval / 2)) return;
         const now = performance.now();
@@ -68,7 +68,7 @@ export function measureAnalysis(name: string, shape: Shape, plan: AnalysisPlan):
 
 interface Stretch {
   readonly milliseconds: number;
-  /** Analyses that were finished when the run ended. */
+  /** Analyses finished before the run ended. */
   readonly done: number;
 }
 

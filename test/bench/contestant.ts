@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { z } from 'zod';
 
-/** What a process that takes part is asked; where it writes text, a step is a token, and `times` has their mean. */
+/** A request to a measured process. For generation a step is one token, and `times` holds their mean. */
 export type Question = { readonly steps: number } | { readonly product: number };
 
 const readySchema = z.object({ ready: z.string() });
@@ -10,21 +10,21 @@ const answerSchema = z.object({
   times: z.array(z.number()),
   peakBytes: z.number(),
   residentBytes: z.number(),
-  /** Of the process's processor time, for each step; of those that measure steps. */
+  /** Processor time of the process per step; only from processes that measure training steps. */
   hostMilliseconds: z.number().default(NaN),
 });
 export type Answer = z.output<typeof answerSchema>;
 
-/** A process that waits for requests, so that several can take turns on a machine. */
+/** A measured process. It waits for requests, so that several can take turns on one machine. */
 export interface Contestant {
   readonly name: string;
-  /** Its description of itself: version, kernels, threads. */
+  /** Version, kernels and threads, as the process reports them. */
   readonly description: string;
   ask(question: Question): Promise<Answer>;
   stop(): Promise<void>;
 }
 
-/** Time limit for getting ready, in milliseconds: on a busy machine, PyTorch compiles for a minute. */
+/** Milliseconds that a process may take to start: on a busy machine PyTorch compiles for a minute. */
 const MOST_START = 240_000;
 
 /** @throws Error with the end of its output, when the process exits or is not ready in time */

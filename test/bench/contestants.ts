@@ -18,7 +18,7 @@ export async function ours(engine: string, shape: Shape, settings: readonly stri
   return { ...contestant, name: `${engine} ${/, (f32|bf16)(?:,|$)/.exec(contestant.description)?.[1] ?? 'f32'}` };
 }
 
-/** What is written after `prompt`, by a model of random weights. */
+/** A text to generate after `prompt`, with a model of random weights. */
 export interface SamplingRequest {
   readonly shape: Shape;
   readonly prompt: readonly number[];
@@ -32,7 +32,7 @@ export function oursSampling(engine: string, request: SamplingRequest, precision
   return startContestant(`${engine} ${precision}`, process.execPath, args);
 }
 
-/** Starts transformers' `generate`; for bf16, the weights are bf16, too. */
+/** Starts transformers' `generate`; with bf16, its weights are bf16 too. */
 export function transformers(
   { shape, ...sampling }: SamplingRequest,
   { dtype, python }: Pick<Peer, 'dtype' | 'python'>,

@@ -1,4 +1,4 @@
-// `node dist/test/bench/curves.js OUT.svg LABEL=RUN …`: validation loss against time of runs, from their events.jsonl.
+// `node dist/test/bench/curves.js OUT.svg LABEL=RUN …`: draws validation loss against time from runs' events.jsonl.
 import { readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { chart, type Curve } from './chart.js';

@@ -8,11 +8,11 @@ import { median } from './statistics.js';
 
 export interface DataResult {
   readonly strategy: string;
-  /** Of `next()` while batches are ready. */
+  /** Microseconds of `next()` while batches are ready. */
   readonly nextMicroseconds: number;
-  /** Of an iteration of training. */
+  /** Milliseconds of a training iteration. */
   readonly iterationMilliseconds: number;
-  /** Share of the iterations' time that the loop stood in `next()`. */
+  /** Share of an iteration that the loop spends in `next()`. */
   readonly waiting: number;
 }
 
@@ -22,7 +22,7 @@ const VOCABULARY = 65;
 const STEPS = 400;
 const WARM_UP = 50;
 
-/** Training on token files with every strategy: how long the loop waits for data. */
+/** Measures how long training on token files waits for data, for every batch strategy. */
 export function measureData(shape: Shape, say: (line: string) => void): Promise<DataResult[]> {
   return inFolder(async (cwd) => {
     const random = new RandomStreams(1).at('bench', 0);

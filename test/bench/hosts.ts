@@ -63,7 +63,7 @@ function setUp(rate: string): boolean {
   );
 }
 
-/** Options, a host, and what it is to run; MPI's files are each host's own. */
+/** Reads ssh's arguments: options, a host and a command. Each host has its own folder for MPI's files. */
 function shellScript(): string {
   const namespaces = NAMESPACES.map((namespace, host) => `${addressOf(host)}) namespace=${namespace} ;;`);
   return `#!/bin/sh

@@ -11,19 +11,17 @@ export interface LoopResult {
   readonly shape: string;
   readonly stepMilliseconds: number;
   readonly iterationMilliseconds: number;
-  /**
-   * The bare step's time over the loop's: of each pair of processes the median over its turns, and of those the median.
-   */
+  /** Time of the bare step divided by the loop's: the median over the turns of each pair, then over the pairs. */
   readonly share: number;
   readonly shares: readonly number[];
-  /** Resident memory of the bare step after the first turn, and after the last. */
+  /** Resident memory of the bare step after the first and the last turn. */
   readonly residentEarly: number;
   readonly residentLate: number;
   readonly stepsEarly: number;
   readonly steps: number;
 }
 
-/** Two processes that do the same work differ by about 2 %. */
+/** Two processes that do the same work differ by about 2 %, so several pairs are measured. */
 const PAIRS = 5;
 const ROUNDS = 10;
 const CHARACTERS = 200_000;
@@ -56,7 +54,7 @@ export async function measureLoop(
   };
 }
 
-/** Milliseconds of each step and iteration, the median of the turns' ratios, and the bare step's memory by turn. */
+/** Milliseconds of each step and iteration, the median ratio of the turns, and the bare step's memory by turn. */
 interface Pair {
   readonly bare: number[];
   readonly loop: number[];
@@ -96,7 +94,7 @@ function measurePair(shape: Shape, steps: number): Promise<Pair> {
   });
 }
 
-/** Returns a text with this number of different characters, the vocabulary size of the bare step. */
+/** Returns a text with `vocabSize` different characters, the vocabulary of the bare step. */
 function textOf(vocabSize: number): string {
   const first = ' '.charCodeAt(0);
   return Array.from({ length: CHARACTERS }, (_, i) => String.fromCharCode(first + ((i * 7919) % vocabSize))).join('');

@@ -1,6 +1,6 @@
-// `node dist/test/bench/optimizers.js FOLDER`: Muon beside AdamW on `char-base`. FOLDER/optimizers.json holds the losses of
-// each run and the time of a step; what is there is not measured again. The time is measured at the end, so leave the
-// machine alone then. FOLDER gets a figure against tokens and one against seconds, and the table is printed.
+// `node dist/test/bench/optimizers.js FOLDER`: Muon beside AdamW on `char-base`. FOLDER/optimizers.json keeps the losses
+// of each run and the time of a step, so an interrupted benchmark continues. Steps are timed last: leave the machine
+// idle then. It writes two figures, against tokens and against seconds, and prints the table.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -17,7 +17,7 @@ const OPTIMIZERS = ['adamw', 'muon'] as const;
 const RATES = ['1e-3', '2e-3', '4e-3'] as const;
 const SEEDS = [1, 2] as const;
 const ITERATIONS = 600;
-/** Rows of a batch: `char-base` leaves the plateau of bigrams in some hundred steps, however large these are. */
+/** Rows of a batch: `char-base` needs a few hundred steps to get past bigrams, whatever the batch size. */
 const BATCH_SIZE = 8;
 const ROUNDS = 6;
 const STEPS = 5;
@@ -48,7 +48,7 @@ interface Trained {
 const results: Results = existsSync(resultsFile)
   ? (JSON.parse(readFileSync(resultsFile, 'utf8')) as Results)
   : { runs: {} };
-// By seed first: where it is interrupted, each rate has been tried.
+// All rates of one seed first, so that an interrupted benchmark has tried each rate.
 for (const seed of SEEDS) {
   for (const rate of RATES) {
     for (const optimizer of OPTIMIZERS) {
@@ -126,7 +126,7 @@ async function stepTimes(): Promise<Record<Optimizer, number>> {
   return { adamw: median(times.adamw), muon: median(times.muon) };
 }
 
-/** @param perToken what a token is on the horizontal axis */
+/** @param perToken length of a token on the horizontal axis */
 function write(name: string, along: string, perToken: (optimizer: Trained['optimizer']) => number): void {
   const curves = trained.map(({ optimizer, rate, seeds }): Curve => {
     const points = (seeds[0] ?? []).map(([seen], at): [number, number] => [

@@ -12,7 +12,7 @@ export interface ProfilerResult {
   /** Milliseconds of an iteration. */
   readonly without: number;
   readonly with: number;
-  /** Time of the profiler's own work in an iteration. */
+  /** Microseconds of the profiler's own work per iteration. */
   readonly ownMicroseconds: number;
 }
 
@@ -20,7 +20,7 @@ const PAIRS = 3;
 const ROUNDS = 10;
 /** Number of calls that are timed together. */
 const MANY = 100_000;
-/** Iterations that calls are counted in: the figures of `interval` are published in them. */
+/** Iterations over which calls are counted; they include one publication of figures. */
 const COUNTED = 50;
 const worker = fileURLToPath(new URL('loop-worker.js', import.meta.url));
 
@@ -57,7 +57,7 @@ function training(cwd: string, shape: Shape, name: string, ...set: string[]): Pr
   return startContestant(name, process.execPath, [worker, cwd, ...settings]);
 }
 
-/** Its listeners' time in a run, and that of as many calls of its watchers as an iteration has. */
+/** Time of its listeners in a run, plus the time of as many watched calls as an iteration makes. */
 async function ownWork(cwd: string, shape: Shape): Promise<number> {
   const set = [...settingsOf(shape), 'engine=native', `train.max_iters=${String(COUNTED)}`, 'plugins.evaluation=false'];
   const { run } = await makeRun({ cwd, presets: ['char-small'], set });

@@ -6,18 +6,18 @@ const MACHINES = [2, 4, 16, 64, 256, 1000];
 const ACCUMULATIONS = [1, 16];
 const BUCKETS_MB = [1, 64];
 
-/** What a message costs: a fixed time, and one for each byte. */
+/** Cost of a message: a fixed time plus a time per byte. */
 export interface Network {
   readonly transport: string;
   /** Milliseconds of one message. */
   readonly latency: number;
-  /** Milliseconds of one byte, summing it included. */
+  /** Milliseconds of one byte, including its sum. */
   readonly perByte: number;
 }
 
 /**
- * From the times of two ranks, which exchange a bucket in two messages of half of it each: the smallest size gives the
- * latency, the largest the time of a byte.
+ * Returns the cost of a message from the times of two ranks, which exchange a bucket in two messages of half its size:
+ * the smallest bucket gives the latency, the largest the time of a byte.
  */
 export function networks(averages: readonly AverageTime[]): Network[] {
   return [...new Set(averages.map(({ transport }) => transport))].map((transport) => {
@@ -32,8 +32,8 @@ export function networks(averages: readonly AverageTime[]): Network[] {
 }
 
 /**
- * Time to average `bytes` over N machines: out and back, each in N - 1 messages a bucket, and 2 (N - 1) / N of the
- * bytes (two ranks: all of them, once).
+ * Returns the milliseconds to average `bytes` over N machines: N - 1 messages per bucket in each of two phases, and
+ * 2 (N - 1) / N of the bytes (with two ranks, all bytes once).
  */
 export function averagingTime({ latency, perByte }: Network, machines: number, bytes: number, bucket: number): number {
   const buckets = Math.ceil(bytes / bucket);
@@ -75,7 +75,7 @@ export function ranksSection({ launcher, runs }: RanksResult): string {
   return table(heads, rows);
 }
 
-/** Efficiency on N machines: the time of an iteration alone, over that time and the averaging's. */
+/** Efficiency on N machines: time of an iteration alone divided by its time with averaging. */
 export function modelSection({ averages, runs }: RanksResult): string {
   const network = networks(averages).at(-1);
   if (network === undefined) return '';

@@ -17,7 +17,7 @@ export interface AverageTime {
   readonly milliseconds: number;
 }
 
-/** An iteration of N ranks compared with one of N independent processes, each with one thread. */
+/** An iteration of N ranks beside one of N independent processes, each with one thread. */
 export interface RanksTime extends Way {
   readonly shape: string;
   readonly ranks: number;
@@ -32,7 +32,7 @@ export interface RanksTime extends Way {
 export interface Way {
   readonly over: string;
   readonly wire: 'f32' | 'bf16';
-  /** Overlapping the backward pass. */
+  /** Whether gradients travel during the backward pass. */
   readonly overlap: boolean;
 }
 
@@ -45,7 +45,7 @@ export interface RanksResult {
 const SIZES = [4, 4096, 65_536, 1_048_576, 4_194_304, 16_777_216, 67_108_864];
 const ROUNDS = 2;
 const ITERATIONS: Readonly<Record<string, number>> = { 'char-small': 60, 'char-base': 12, gpt2: 2 };
-/** Iterations that are not measured, since the first ones of a process are slower. */
+/** Iterations before the first measured one: the first ones of a process are slower. */
 const WARM_UP = 3;
 const RATE = '1gbit';
 const SHARED_MEMORY = 'shared memory';
@@ -79,7 +79,7 @@ export async function measureRanks(
     const between = await inFolder((cwd) =>
       withHosts(cwd, RATE, (hosts) => measureShape({ cwd, name, shape, launcher, hosts })),
     );
-    if (between === undefined) say('ranks: no link: it takes Linux, root, ip and tc');
+    if (between === undefined) say('ranks: no link between hosts measured: it needs Linux, root, ip and tc');
     else runs.push(...between);
   }
   return { launcher: launcher.family === 'openmpi' ? 'Open MPI' : 'MPICH', averages, runs };
@@ -87,7 +87,7 @@ export async function measureRanks(
 
 const averageSchema = z.object({ bytes: z.number(), milliseconds: z.number() });
 
-/** Between processes of one machine, by shared memory and as between machines. MPICH's is named when it is built. */
+/** Transports between processes of one machine. MPICH's is fixed when it is built. */
 function transports({ family }: Launcher): [string, string[]][] {
   if (family === 'mpich') return [['the default', []]];
   return [
@@ -123,7 +123,7 @@ interface Contest {
   readonly hosts?: Hosts;
 }
 
-/** Measures in turns, since the speed of the machine may vary. */
+/** Measures in turns, because the machine's speed varies. */
 async function measureShape({ cwd, name, shape, launcher, hosts }: Contest): Promise<RanksTime[]> {
   const ranks = hosts?.names.length ?? Math.max(2, availableParallelism());
   const train = (run: string, ...more: string[]): string[] => [

@@ -15,11 +15,11 @@ import type { VariantResult } from './variants.js';
 
 const MEGABYTE = 1e6;
 
-/** What a run of the shape has that sets nothing: how often it is evaluated, and analysed, and what that may cost. */
+/** Defaults of the plugins: how often a run is evaluated and analysed, and how much an analysis may cost. */
 const evaluation = await defaultsOf('evaluation', z.looseObject({ interval: z.number() }));
 const analysis = await defaultsOf('analysis', z.looseObject({ interval: z.number(), max_cost: z.number() }));
 
-/** PyTorch's best beside each of ours. */
+/** Each of our steps beside PyTorch's fastest. */
 export function stepSection(results: readonly StepResult[]): string {
   const rows = results.map((result) => {
     const best = bestPeer(results, result.shape);
@@ -49,7 +49,7 @@ export function stepSection(results: readonly StepResult[]): string {
   return table(heads, rows);
 }
 
-/** Beside `stepSection`: how long a step keeps the processor, while a GPU computes. */
+/** Processor time of each step while a GPU computes. */
 export function hostSection(results: readonly StepResult[]): string {
   const rows = results.map(({ shape, name, milliseconds, hostMilliseconds }) => [
     shape,
@@ -188,7 +188,7 @@ export function scalingSection(results: readonly ScalingResult[]): string {
   return table(heads, rows);
 }
 
-/** What it was measured on, in one line. */
+/** The machine and the contestants, in one line. */
 export function machine(contestants: readonly StepResult[]): string {
   const [cpu] = os.cpus();
   const described = new Set(contestants.map(({ name, description }) => `${name.split(' ')[0] ?? ''}: ${description}`));
@@ -224,7 +224,7 @@ function sameSize(a: ScalingResult, b: ScalingResult): boolean {
   return a.batchSize === b.batchSize && a.blockSize === b.blockSize;
 }
 
-/** A Markdown table in prettier's form. */
+/** Returns a Markdown table as Prettier formats it. */
 export function table(heads: readonly string[], rows: readonly (readonly string[])[]): string {
   const widths = heads.map((head, column) =>
     Math.max(3, ...[head, ...rows.map((row) => row[column] ?? '')].map((cell) => cell.length)),
@@ -234,7 +234,7 @@ export function table(heads: readonly string[], rows: readonly (readonly string[
   return [line(heads), line(widths.map((width) => '-'.repeat(width))), ...rows.map(line)].join('\n');
 }
 
-/** The defaults of a plugin's options. */
+/** Returns the defaults of a plugin's options. */
 async function defaultsOf<T>(plugin: string, schema: z.ZodType<T>): Promise<T> {
   const { options } = await loadBuiltIn(plugin);
   return schema.parse(options.config?.parse({}));

@@ -1,4 +1,5 @@
-// One engine writing text with a GPT of random weights, in a process of its own: reads `{"steps": tokens}` lines, answers each.
+// Generates text with a GPT of random weights on one engine, in its own process: reads lines `{"steps": tokens}` and
+// answers each.
 import { createInterface } from 'node:readline';
 import { Engine, Model, RandomStreams } from '../../core/index.js';
 import { makeRun } from '../../core/run/make.js';

@@ -7,7 +7,7 @@ import { median, round } from './statistics.js';
 
 export interface SamplingResult {
   readonly name: string;
-  /** The median of the rounds', and the most; undefined where it was not measured. */
+  /** Median and maximum over the rounds; undefined if not measured. */
   readonly tokensPerSecond?: number;
   readonly most?: number;
   readonly peakBytes?: number;
@@ -17,11 +17,11 @@ export interface SamplingResult {
 
 const ROUNDS = 5;
 const TOKENS = 64;
-/** PyTorch's threads spin for a while after its last operation. */
+/** Milliseconds between turns: PyTorch's threads spin for a while after their last operation. */
 const COOL_DOWN = 300;
 const PRECISIONS = ['f32', 'bf16'] as const;
 
-/** GPT-2 124M with its whole window, `sample`'s own temperature and top-k. */
+/** GPT-2 124M with its whole window, and the defaults of `sample` for temperature and top-k. */
 const request: SamplingRequest = {
   shape: { ...pretrainedShape, blockSize: 1024 },
   prompt: Array.from({ length: 16 }, (_, i) => (i * 7919) % pretrainedShape.vocabSize),
@@ -29,7 +29,7 @@ const request: SamplingRequest = {
   topK: 200,
 };
 
-/** One token at a time, of one text: the native engine and transformers' `generate`, in turns. */
+/** Measures the native engine and transformers' `generate` in turns, each generating one text token by token. */
 export async function measureSampling(
   python: string | undefined,
   say: (line: string) => void,

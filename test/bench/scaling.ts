@@ -15,7 +15,7 @@ const BATCH_SIZES = [1, 4, 16];
 const BLOCK_SIZES = [64, 256, 1024];
 const STEPS = 7;
 
-/** Time per token of a step of `shape` in f32 over batch and block sizes, on one thread and on all. */
+/** Measures a step of `shape` in f32 by batch and block size, on one thread and on all. */
 export async function measureScaling(shape: Shape, say: (line: string) => void): Promise<ScalingResult[]> {
   const results: ScalingResult[] = [];
   for (const blockSize of BLOCK_SIZES) {

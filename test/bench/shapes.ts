@@ -25,6 +25,12 @@ export const shapes: Readonly<Record<string, Shape>> = {
   gpt2: { layers: 12, heads: 12, embd: 768, blockSize: 256, batchSize: 1, vocabSize: 50304 },
 };
 
+export function shapeOf(name: string): Shape {
+  const shape = shapes[name];
+  if (shape === undefined) throw new Error(`no shape ${name}`);
+  return shape;
+}
+
 /** What `init: gpt2` fine-tunes: GPT-2 124M as it was trained, with half of its window. */
 export const pretrainedShape: Shape = {
   ...{ layers: 12, heads: 12, embd: 768, blockSize: 512, batchSize: 1, vocabSize: 50257 },

@@ -14,14 +14,14 @@ export interface StartingResult {
   readonly fastest: number;
 }
 
-/** A command, and what it prints when it is ready; without that, it is ready when it exits. */
+/** A command and the output that shows that it is ready; default: its exit. */
 interface Start {
   readonly what: string;
   readonly args: readonly string[];
   readonly ready?: string;
 }
 
-/** The first, which fills the file cache and Node's of compiled code, is not counted. */
+/** Rounds; the first fills the file cache and Node's compile cache, and is not counted. */
 const ROUNDS = 4;
 /** Characters of the text: enough for one window of each split. */
 const CHARACTERS = 6500;
@@ -39,10 +39,10 @@ const starts: readonly Start[] = [
   },
 ];
 
-/** Seconds from a process's start, with a checkpoint of GPT-2 124M (a window of 128) that is in the file cache. */
+/** Measures the seconds from the start of a process, with a checkpoint of GPT-2 124M (block size 128) in the file cache. */
 export function measureStarting(say: (line: string) => void): Promise<StartingResult[]> {
   return inFolder(async (folder) => {
-    say('starting: a run of 124 million weights is made');
+    say('starting: training a run with 124 million weights for one iteration');
     await makeRunIn(folder);
     const times = new Map(starts.map((start) => [start, [] as number[]]));
     for (let turn = 0; turn < ROUNDS; turn++) {
@@ -64,7 +64,7 @@ export function startingSection(results: readonly StartingResult[]): string {
   );
 }
 
-/** One iteration of many, and its checkpoint. */
+/** Trains one iteration and writes a checkpoint. */
 async function makeRunIn(folder: string): Promise<void> {
   await writeFile(path.join(folder, 'text.txt'), (await readFile(book, 'utf8')).slice(0, CHARACTERS));
   const set = [
@@ -99,7 +99,7 @@ async function secondsOf(cwd: string, { what, args, ready }: Start): Promise<num
     printed += data.toString();
     if (ready === undefined || readyAt !== undefined || !printed.includes(ready)) return;
     readyAt = performance.now();
-    // A request to stop would make it write a checkpoint.
+    // Killed, because a request to stop would write a checkpoint.
     child.kill('SIGKILL');
   };
   child.stdout.on('data', take);

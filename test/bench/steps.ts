@@ -11,9 +11,9 @@ export interface StepResult {
   readonly milliseconds: number;
   readonly fastest: number;
   readonly peakBytes: number;
-  /** Of the process's processor time, for each step. */
+  /** Processor time of the process per step. */
   readonly hostMilliseconds: number;
-  /** Time of the step's arithmetic at the speed of this engine's matrix product, of the step's time; ours alone. */
+  /** Share of the step that its arithmetic takes at the speed of this engine's matrix product; only for our engines. */
   readonly floorShare?: number;
 }
 
@@ -26,26 +26,26 @@ export interface StepRequest {
 }
 
 const ROUNDS = 7;
-/** Milliseconds that each takes in a round. */
+/** Milliseconds of a contestant's turn. */
 const TURN = 1000;
-/** PyTorch's threads spin for a while after its last operation. */
+/** Milliseconds between turns: PyTorch's threads spin for a while after their last operation. */
 const COOL_DOWN = 300;
 const PRODUCT_SIZE = 1024;
-/** A contestant whose step takes longer than a turn, and this many times the fastest's, only runs in the first round. */
+/** A contestant runs in the first round only if a step takes longer than a turn and `HOPELESS` times the fastest. */
 const HOPELESS = 5;
 
-/** The engines on this machine's processor, and PyTorch on it. */
+/** Measures the engines and PyTorch on this machine's processor. */
 export function measureSteps({ shapes, say, ...request }: StepRequest): Promise<StepResult[]> {
   return measure(shapes, (name, shape) => onProcessor(name, shape, request), say);
 }
 
-/** Fine-tuning pretrained GPT-2. */
+/** Measures fine-tuning of pretrained GPT-2. */
 export function measurePretrained({ say, ...request }: Omit<StepRequest, 'shapes' | 'engines'>): Promise<StepResult[]> {
   const starts = (name: string, shape: Shape): Start[] => onProcessor(name, shape, { ...request, engines: [] });
   return measure(new Map([['gpt2, pretrained', pretrainedShape]]), starts, say);
 }
 
-/** The engines that use a GPU, and PyTorch on it. */
+/** Measures the engines that use a GPU, and PyTorch on it. */
 export function measureOnGpu({ python, say }: Pick<StepRequest, 'python' | 'say'>): Promise<StepResult[]> {
   const starts = (_name: string, shape: Shape): Start[] => [
     () => ours('tensorflow', shape),
@@ -56,8 +56,8 @@ export function measureOnGpu({ python, say }: Pick<StepRequest, 'python' | 'say'
 }
 
 /**
- * Llama-style models on the native engine: the plugin `llama`, and plugins of TensorFlow.js operations alone and of fused
- * ones; and PyTorch's of the same.
+ * Measures Llama models on the native engine (the plugin `llama`, a plugin of TensorFlow.js operations, and one of fused
+ * operations), and PyTorch's.
  */
 export function measureLlamas({ python, say }: Pick<StepRequest, 'python' | 'say'>): Promise<StepResult[]> {
   const starts = (_name: string, shape: Shape): Start[] => {
@@ -79,7 +79,7 @@ async function modelOfOurs(model: keyof typeof llamaNames, shape: Shape, precisi
 
 type Start = () => Promise<Contestant>;
 
-/** Each shape: every contestant waits in a process of its own, and they take turns. */
+/** Measures each shape: contestants take turns, each in its own process. */
 async function measure(
   shapes: StepRequest['shapes'],
   startsOf: (name: string, shape: Shape) => readonly Start[],
@@ -116,7 +116,7 @@ function onProcessor(
   ];
 }
 
-/** Eager and compiled, in f32 and in bf16. */
+/** PyTorch eager and compiled, in f32 and bf16. */
 function peers(
   shape: Shape,
   { python, device }: Pick<StepRequest, 'python'> & Required<Pick<Peer, 'device'>>,
@@ -132,7 +132,7 @@ async function startAll(starts: readonly Start[], say: StepRequest['say']): Prom
   for (const start of starts) {
     try {
       const contestant = await start();
-      // Where `auto` takes f32, it is there already.
+      // If `auto` means f32, the same contestant runs already.
       if (contestants.some((other) => other.name === contestant.name)) await contestant.stop();
       else contestants.push(contestant);
     } catch (error) {

@@ -10,7 +10,7 @@ export interface VariantResult {
 const ROUNDS = 5;
 const STEPS = 4;
 
-/** What a step of the same shape may have besides. */
+/** Options added to a step of the same shape. */
 const variants: Readonly<Record<string, Variant>> = {
   plain: {},
   'four documents a row': { shape: { documents: 4 } },
@@ -26,7 +26,7 @@ interface Variant {
   readonly shape?: Partial<Shape>;
 }
 
-/** Steps of the native engine with each, in turns. */
+/** Measures steps of the native engine with each option, in turns. */
 export async function measureVariants(shape: Shape, say: (line: string) => void): Promise<VariantResult[]> {
   const names = Object.keys(variants);
   const contestants = [];
@@ -37,7 +37,7 @@ export async function measureVariants(shape: Shape, say: (line: string) => void)
     say(`model: round ${String(round + 1)} of ${String(ROUNDS)}`);
     for (const [i, contestant] of contestants.entries()) {
       const answer = await contestant.ask({ steps: STEPS });
-      // The first allocates.
+      // The first step allocates.
       times[i]?.push(...(round === 0 ? answer.times.slice(1) : answer.times));
     }
   }
