@@ -126,12 +126,14 @@ function updateAll(all: readonly tf.Tensor[], attributes: Attributes, norm?: tf.
   return [0, 1, 2].flatMap((which) => updated.map((tensors) => at(tensors, which)));
 }
 
-function scalarsOf(attributes: Attributes) {
+type Scalars = Record<'gradientShare' | 'squareShare' | 'deviationScale' | 'rate', tf.Tensor>;
+
+function scalarsOf(attributes: Attributes): Scalars {
   const [beta1, beta2] = [attributes.number('beta1'), attributes.number('beta2')];
   const [step, scale] = [attributes.number('step'), attributes.number('gradientScale')];
   return {
-    gradientShare: tf.scalar((1 - beta1) * scale) as tf.Tensor,
-    squareShare: tf.scalar((1 - beta2) * scale ** 2) as tf.Tensor,
+    gradientShare: tf.scalar((1 - beta1) * scale),
+    squareShare: tf.scalar((1 - beta2) * scale ** 2),
     deviationScale: tf.scalar(1 / Math.sqrt(1 - beta2 ** step)),
     rate: tf.scalar(attributes.number('learningRate') / (1 - beta1 ** step)),
   };
