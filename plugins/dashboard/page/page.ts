@@ -6,7 +6,7 @@ import { DetailsCache } from './details-cache.js';
 import { byId } from './dom.js';
 import { FrontRun } from './front-run.js';
 import type { RunSummary } from './protocol.js';
-import { columnsFor, matches, sortedRuns } from './run-columns.js';
+import { columnsFor, matches, sortedRuns, type RunColumn } from './run-columns.js';
 import { RunLooks } from './run-looks.js';
 import { firstSelection, inOrder } from './run-order.js';
 import { RunsKey } from './runs-key.js';
@@ -35,6 +35,8 @@ export class Page {
   readonly #samples = new SamplesPanel((sample) => this.#view.change({ sample }));
   readonly #front: FrontRun;
   #runs: readonly RunSummary[] = [];
+  /** The runs whose charts and samples are shown. */
+  #shown: readonly ShownRun[] = [];
   /** The page's own selection, until someone selects. */
   #first: readonly string[] | undefined;
   #connection: { state: Connection; words: string | undefined } = { state: 'lost', words: 'Reading the runs …' };
@@ -101,17 +103,17 @@ export class Page {
     // One run needs no table.
     for (const id of ['runs-section', 'selected-section']) byId(id, HTMLElement).hidden = this.#runs.length < 2;
     if (this.#runs.length === 0) return;
-    this.#showTable();
-    const shown = this.#shown();
-    this.#key.show(shown);
-    this.#charts.update(shown, this.#view.value);
-    this.#showDetails(shown);
+    const baseline = this.#runs.find(({ name }) => name === this.#view.value.baseline);
+    const columns = columnsFor(this.#runs, baseline);
+    this.#showTable(columns, baseline);
+    this.#shown = this.#selectedRuns(columns);
+    this.#key.show(this.#shown);
+    this.#charts.update(this.#shown, this.#view.value);
+    this.#showDetails();
   }
 
-  #showTable(): void {
-    const { filter, sort, baseline: pinned } = this.#view.value;
-    const baseline = this.#runs.find(({ name }) => name === pinned);
-    const columns = columnsFor(this.#runs, baseline);
+  #showTable(columns: readonly RunColumn[], baseline: RunSummary | undefined): void {
+    const { filter, sort } = this.#view.value;
     const matching = sortedRuns(
       this.#runs.filter((run) => run !== baseline && matches(run, columns, filter)),
       columns,
@@ -119,7 +121,7 @@ export class Page {
     );
     const runs = baseline === undefined ? matching : [baseline, ...matching];
     const selected = new Set(this.#selection());
-    this.#table.show({ runs, columns, selected, baseline: pinned, sort, looks: this.#looks });
+    this.#table.show({ runs, columns, selected, baseline: baseline?.name ?? '', sort, looks: this.#looks });
     const total = String(this.#runs.length);
     setCount(
       byId('runs-section', HTMLDetailsElement),
@@ -128,13 +130,13 @@ export class Page {
   }
 
   /** Shows the samples, the details of one run, and the contents. */
-  #showDetails(shown = this.#shown()): void {
+  #showDetails(): void {
     const { details, sample } = this.#view.value;
-    const sampled = shown.map(({ summary, label, colour }) => {
+    const sampled = this.#shown.map(({ summary, label, colour }) => {
       return { label, colour, samples: this.#details.get(summary)?.samples ?? [] };
     });
     byId('samples-section', HTMLElement).hidden = !this.#samples.show(sampled, sample);
-    const front = this.#runs.find(({ name }) => name === details) ?? shown[0]?.summary ?? this.#runs[0];
+    const front = this.#runs.find(({ name }) => name === details) ?? this.#shown[0]?.summary ?? this.#runs[0];
     const names = this.#runs.map(({ name }) => name);
     this.#front.show(front, names);
     const [only] = names;
@@ -147,10 +149,9 @@ export class Page {
   }
 
   /** Returns the selected runs that match the filter, and the baseline if it is selected. */
-  #shown(): ShownRun[] {
+  #selectedRuns(columns: readonly RunColumn[]): ShownRun[] {
     const { filter, baseline } = this.#view.value;
     const selected = new Set(this.#selection());
-    const columns = columnsFor(this.#runs, undefined);
     return this.#runs
       .filter((run) => selected.has(run.name) && (run.name === baseline || matches(run, columns, filter)))
       .map((summary) => {

@@ -39,7 +39,7 @@ export interface RunSummary {
   readonly named: boolean;
   /** Time of the first start, ISO 8601; null if not logged. */
   readonly started: string | null;
-  /** The config by dotted key; scalars as text, lists as JSON. */
+  /** The config by key as `--set` takes it; scalars as text, lists as JSON. */
   readonly settings: Readonly<Record<string, string>>;
 }
 

@@ -2,7 +2,7 @@ import type { RunSummary } from './protocol.js';
 
 /** A config value that is not the same in all runs. */
 export interface Difference {
-  /** Dotted key, or `plugins.NAME` for a plugin that only some runs have. */
+  /** As `--set` takes it, or `plugins.NAME` for a plugin that only some runs have. */
   readonly key: string;
   /** The last parts of the key that no other difference has. */
   readonly title: string;
@@ -12,7 +12,10 @@ export interface Difference {
 
 /** Keys that say where a run is, which its name says already. */
 const OWN = new Set(['run.name', 'run.dir']);
-const PLUGIN = /^plugins\.[^.]+/;
+/** A part of a key; one that contains a dot, such as a plugin's path, is quoted. */
+const PART = /"(?:[^"\\]|\\.)*"|[^.]+/;
+const PARTS = new RegExp(PART, 'g');
+const PLUGIN = new RegExp(`^plugins\\.(?:${PART.source})`);
 
 type Settings = Pick<RunSummary, 'name' | 'settings'>;
 
@@ -47,12 +50,12 @@ function hasPlugin(settings: Settings['settings'], plugin: string): boolean {
   return settings[plugin] !== undefined || Object.keys(settings).some((key) => key.startsWith(`${plugin}.`));
 }
 
-/** Returns the shortest end of a dotted key that is the end of no other key. */
+/** Returns the shortest end of a key, of whole parts, that is the end of no other key. */
 function shortKey(whole: string, others: readonly string[]): string {
   // `optimizer.use` is the optimizer.
   const [key, ...keys] = [whole, ...others].map((each) => each.replace(/\.use$/, ''));
   if (key === undefined) return whole;
-  const parts = key.split('.');
+  const parts = key.match(PARTS) ?? [];
   for (let from = parts.length - 1; from > 0; from--) {
     const end = parts.slice(from).join('.');
     if (!keys.some((other) => other !== key && (other === end || other.endsWith(`.${end}`)))) return end;

@@ -21,12 +21,13 @@ function shownDifferences(...settings: Record<string, string>[]): [string, strin
   return differences(runs).map(({ key, title, values }) => [key, title, names.map((name) => values.get(name) ?? '–')]);
 }
 
-test('a config is flattened to dotted keys; empty mappings are kept', (t) => {
-  const config = { seed: 1, plugins: { csv: {}, health: { every: null } }, data: { sets: [1, 'a'], text: 'x.txt' } };
-  t.deepEqual(settingsOf(config), {
+test('a config is flattened to keys as --set takes them; empty mappings are kept', (t) => {
+  const plugins = { csv: {}, health: { every: null }, './my-plugin.ts': { above: 2 } };
+  t.deepEqual(settingsOf({ seed: 1, plugins, data: { sets: [1, 'a'], text: 'x.txt' } }), {
     seed: '1',
     'plugins.csv': '{}',
     'plugins.health.every': 'null',
+    'plugins."./my-plugin.ts".above': '2',
     'data.sets': '[1,"a"]',
     'data.text': 'x.txt',
   });
@@ -62,6 +63,23 @@ test('a plugin that only some runs have is one difference; its options count amo
       ['plugins.ema', 'ema', ['on', 'on', '–']],
       ['plugins.ema.decay', 'decay', ['0.9', '0.99', '–']],
       ['plugins.csv', 'csv', ['–', '–', 'on']],
+    ],
+  );
+});
+
+test('a plugin given by its path is a plugin like any other', (t) => {
+  const withPlugins = (plugins: Readonly<Record<string, unknown>>): Record<string, string> => settingsOf({ plugins });
+  t.deepEqual(
+    shownDifferences(
+      withPlugins({ './mine.ts': { above: 1, say: 'a.b' }, './other.ts': { above: 1 } }),
+      withPlugins({ './mine.ts': { above: 2, say: 'a.b' }, './other.ts': { above: 2 }, '"x".js': {} }),
+      withPlugins({ './other.ts': { above: 3 } }),
+    ),
+    [
+      ['plugins."./mine.ts"', '"./mine.ts"', ['on', 'on', '–']],
+      ['plugins."./mine.ts".above', '"./mine.ts".above', ['1', '2', '–']],
+      ['plugins."./other.ts".above', '"./other.ts".above', ['1', '2', '3']],
+      [String.raw`plugins."\"x\".js"`, String.raw`"\"x\".js"`, ['–', 'on', '–']],
     ],
   );
 });
