@@ -218,6 +218,22 @@ withChromium.serial('samples are side by side at one iteration; "Live" is shown 
   t.deepEqual(complaints, []);
 });
 
+withChromium.serial('only charts near the screen are drawn, with what was chosen meanwhile', async (t) => {
+  const { page, complaints } = await openedPage(t, [], { width: 1000, height: 300 });
+  const charts = page.locator('#charts .chart');
+  await charts.first().locator('canvas').waitFor();
+  const last = charts.last();
+  t.is(await last.locator('canvas').count(), 0);
+  await page.getByRole('radio', { name: 'Tokens' }).check();
+  await last.scrollIntoViewIfNeeded();
+  await last.locator('canvas').waitFor();
+  await holds(page, `document.querySelectorAll('#charts .chart:first-child canvas').length === 0`);
+  await last.locator('.frame').focus();
+  await last.locator('.frame').press('End');
+  t.regex(await last.locator('[aria-live]').innerText(), /^tokens 400: /);
+  t.deepEqual(complaints, []);
+});
+
 withChromium.serial('on a phone nothing is wider than the screen, and it works by touch', async (t) => {
   const { page, complaints } = await openedPage(t, [], { width: 375, height: 812 });
   const chart = page.locator(`[aria-labelledby="${LOSS}"]`);
@@ -229,6 +245,10 @@ withChromium.serial('on a phone nothing is wider than the screen, and it works b
   t.true(await page.evaluate(fits));
   t.false(await page.getByRole('radio', { name: 'Tokens' }).isVisible());
   await page.getByRole('button', { name: 'Menu' }).tap();
+  const menu = await page.locator('#side').boundingBox();
+  const bar = await page.locator('header.top').boundingBox();
+  t.deepEqual([menu?.y, (menu?.y ?? 0) + (menu?.height ?? 0)], [bar?.height, 812], 'it is below the bar, and scrolls');
+  t.true(await page.getByLabel('Theme').isVisible());
   await page.locator('.choices').getByText('Tokens').tap();
   t.true(await page.getByRole('radio', { name: 'Tokens' }).isChecked());
   await page.locator('#contents').getByText('Training').tap();

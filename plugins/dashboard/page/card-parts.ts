@@ -1,6 +1,6 @@
 import type { CardLine } from './card-lines.js';
 import { element, swatch, table } from './dom.js';
-import { formatNumber, formatValue } from './format.js';
+import { formatCount, formatValue } from './format.js';
 import type { ChartPlan } from './groups.js';
 import { placeOf } from './metric-names.js';
 
@@ -25,7 +25,7 @@ export function valuesTable({ title }: ChartPlan, lines: readonly CardLine[]): H
   const rows = lines.map(({ runLabel, label, metric: { last, min, max, points, unit } }) => [
     hasContext ? `${runLabel}: ${label}` : runLabel,
     ...[last, min, max].map((value) => formatValue(value, unit)),
-    formatNumber(points),
+    formatCount(points),
   ]);
   return table(title, ['run', 'last', 'lowest', 'highest', 'points'], rows);
 }

@@ -1,55 +1,66 @@
-import { cardLines, drawnLines, inWords, isDrawable, type CardLine, type ShownRun } from './card-lines.js';
-import { ChartData } from './chart-data.js';
-import { Chart, type ChartCursor } from './chart.js';
+import { CardCursor } from './card-cursor.js';
+import { cardLines, drawnLines, inWords, isDrawable, rangeOf, type CardLine, type ShownRun } from './card-lines.js';
 import { chartKey, valuesTable, zoomButton } from './card-parts.js';
-import { placeText, rowsAt, spokenAt, type TooltipRow } from './cursor-values.js';
-import { element } from './dom.js';
+import { ChartData } from './chart-data.js';
+import { Chart } from './chart.js';
+import { element, proseNodes } from './dom.js';
 import type { ChartPlan } from './groups.js';
-import { placeOf } from './metric-names.js';
 import type { Source } from './source.js';
-import { Tooltip } from './tooltip.js';
 import { FIRST_VIEW, type View } from './view.js';
 
 /** A large chart, one of several in a row, or one of small multiples. */
 export type CardSize = 'wide' | 'normal' | 'small';
 
+/** What a card shows of its metric. */
+export interface CardContent {
+  readonly runs: readonly ShownRun[];
+  readonly view: View;
+  /** The metrics of its group, which share a vertical scale if the view says so. */
+  readonly related: readonly string[];
+}
+
 const HEIGHTS: Readonly<Record<CardSize, number>> = { wide: 340, normal: 200, small: 130 };
 const MAX_WIDTH = 2000;
 /** Charts closer to the screen than this are drawn. */
 const NEAR = '300px';
+/** Points by which keys move the cursor. */
+const STEPS: Readonly<Record<string, number>> = {
+  ArrowLeft: -1,
+  ArrowRight: 1,
+  PageUp: -20,
+  PageDown: 20,
+  Home: -1e9,
+  End: 1e9,
+};
 
 /**
  * A chart with a title, a box with the values at the cursor, and a description for screen readers. Arrow keys move from
- * point to point, + and - zoom, 0 shows all; on a touch screen buttons zoom.
+ * point to point, + and - zoom, 0 shows all; on a touch screen buttons zoom. Only a chart near the screen is drawn, and
+ * does any work: a page may have hundreds.
  */
 export class ChartCard {
   readonly root: HTMLElement;
   readonly #plot = element('div', { class: 'plot' });
   readonly #nothing = element('p', { class: 'nothing', hidden: true });
-  readonly #spoken = element('p', { class: 'hidden-text', 'aria-live': 'polite' });
   readonly #words = element('p', { class: 'hidden-text' });
   readonly #values = element('div', { class: 'scroll' });
   readonly #details = element('details', {}, element('summary', {}, 'Values'), this.#values);
   readonly #reset = element('button', { type: 'button', class: 'quiet', hidden: true }, 'Show all');
   readonly #frame: HTMLElement;
-  readonly #tooltip = new Tooltip();
+  readonly #cursor: CardCursor;
   readonly #chart: Chart;
   readonly #data: ChartData;
+  #content: CardContent = { runs: [], view: FIRST_VIEW, related: [] };
   #lines: CardLine[] = [];
-  #runs = 0;
-  #view: View = FIRST_VIEW;
-  /** Lowest and highest value of the vertical axis, shared with related charts. */
-  #shared: [number, number] | undefined;
-  #cursor: ChartCursor | undefined;
-  #visible = false;
-  /** What was drawn last, apart from the data. */
+  /** Lowest and highest value of the vertical axis, shared with related charts; undefined: those of the lines. */
+  #range: [number, number] | undefined;
+  #isNear = false;
+  /** What was drawn last, apart from the data; empty if nothing is. */
   #look = '';
-  /** Whether the pointer is over this chart: cursors of other charts move along, without a box. */
-  #isPointed = false;
 
   constructor(
     private readonly plan: ChartPlan,
-    private readonly source: Source,
+    source: Source,
     private readonly size: CardSize,
     private readonly onZoom: (range: [number, number] | undefined) => void,
   ) {
@@ -64,13 +75,13 @@ export class ChartCard {
       'aria-label': `${title}. Arrow keys read values, plus and minus zoom, 0 shows all.`,
       'aria-describedby': this.#words.id,
     });
-    this.#frame.append(this.#plot, this.#nothing, this.#tooltip.root);
+    this.#frame.append(this.#plot, this.#nothing);
     this.#plot.style.minHeight = `${String(HEIGHTS[size])}px`;
-    this.#chart = new Chart(this.#plot, {
-      onCursor: (cursor) => this.#showCursor(cursor),
-      onZoom,
-    });
-    this.#listen();
+    this.#chart = new Chart(this.#plot, { onCursor: (cursor) => this.#cursor.show(cursor), onZoom });
+    this.#cursor = new CardCursor(plan, this.#frame, this.#chart, this.#data);
+    this.#reset.addEventListener('click', () => onZoom(undefined));
+    this.#details.addEventListener('toggle', () => this.#fillValues());
+    this.#frame.addEventListener('keydown', (event) => this.#onKey(event));
     const unit = element('span', { class: 'unit' }, plan.unit === 'share' ? '%' : plan.unit);
     const zoom = element(
       'span',
@@ -82,7 +93,11 @@ export class ChartCard {
     const isSmall = size === 'small';
     this.root = element(
       'figure',
-      { class: `card chart ${size}`, 'aria-labelledby': id, title: isSmall ? plan.what : '' },
+      {
+        class: `card chart ${size}`,
+        'aria-labelledby': id,
+        title: isSmall ? plan.what.replaceAll('`', '') : undefined,
+      },
       element(
         'figcaption',
         {},
@@ -91,44 +106,19 @@ export class ChartCard {
         zoom,
       ),
       this.#frame,
-      ...(isSmall || plan.what === '' ? [] : [element('p', { class: 'what' }, plan.what)]),
+      ...(isSmall || plan.what === '' ? [] : [element('p', { class: 'what' }, ...proseNodes(plan.what))]),
       this.#words,
-      this.#spoken,
+      this.#cursor.spoken,
       ...(isSmall ? [] : [this.#details]),
     );
-    const seen = (entries: readonly IntersectionObserverEntry[]): void => {
-      this.#visible = entries.some(({ isIntersecting }) => isIntersecting);
-      void this.#ask();
-    };
-    new IntersectionObserver(seen, { rootMargin: NEAR }).observe(this.root);
-    new ResizeObserver(() => {
-      this.#chart.resize();
-      void this.#ask();
-    }).observe(this.#plot);
+    this.#watch();
   }
 
-  /**
-   * Shows runs with these settings. A chart that is off screen is drawn once it is near.
-   * @param shared lowest and highest value of the vertical axis; undefined: those of the lines
-   */
-  update(runs: readonly ShownRun[], view: View, shared: [number, number] | undefined): void {
-    // A position on one axis means nothing on another.
-    if (view.axis !== this.#view.axis) this.#showCursor(undefined);
-    this.#lines = cardLines(this.plan, runs);
-    this.#runs = runs.length;
-    this.#view = view;
-    this.#shared = shared;
-    this.root.hidden = this.#lines.length === 0;
-    this.#words.textContent = inWords(this.#lines);
-    this.#reset.hidden = view.zoom === undefined;
-    this.#fillValues();
-    // New data is drawn when it comes: of many charts few change at a time.
-    const { axis, log, smoothing, zoom } = view;
-    const appearance = this.#lines.map(({ key, runLabel, colour, isBaseline }) => [key, runLabel, colour, isBaseline]);
-    const look = JSON.stringify([appearance, axis, log, smoothing, zoom, shared]);
-    if (look !== this.#look) this.#draw();
-    this.#look = look;
-    void this.#ask();
+  /** Shows runs with these settings, now or once the card is near the screen. */
+  update(content: CardContent): void {
+    this.#content = content;
+    this.#reset.hidden = content.view.zoom === undefined;
+    if (this.#isNear) this.#show();
   }
 
   recolour(): void {
@@ -139,95 +129,75 @@ export class ChartCard {
     this.#chart.emphasize(run);
   }
 
-  #listen(): void {
-    this.#reset.addEventListener('click', () => this.onZoom(undefined));
-    this.#details.addEventListener('toggle', () => this.#fillValues());
-    this.#frame.addEventListener('keydown', (event) => this.#onKey(event));
-    this.#frame.addEventListener('pointerenter', () => (this.#isPointed = true));
-    const leave = ({ pointerType }: PointerEvent): void => {
-      // A finger that was lifted leaves the values to be read.
-      if (pointerType === 'touch') return;
-      this.#isPointed = false;
-      this.#tooltip.hide();
+  /** Watches whether the card is near the screen, and its width. */
+  #watch(): void {
+    const seen = (entries: readonly IntersectionObserverEntry[]): void => {
+      this.#isNear = entries.at(-1)?.isIntersecting === true;
+      if (this.#isNear) {
+        this.#show();
+        return;
+      }
+      this.#chart.clear();
+      this.#cursor.leave();
+      this.#look = '';
     };
-    this.#frame.addEventListener('pointerleave', leave);
-    this.#frame.addEventListener('blur', () => this.#tooltip.hide());
-    document.addEventListener('pointerdown', ({ target }) => {
-      if (target instanceof Node && this.#frame.contains(target)) return;
-      this.#isPointed = false;
-      this.#tooltip.hide();
-    });
+    new IntersectionObserver(seen, { rootMargin: NEAR }).observe(this.root);
+    new ResizeObserver(() => {
+      this.#chart.resize();
+      void this.#ask();
+    }).observe(this.#plot);
+  }
+
+  #show(): void {
+    const { runs, view, related } = this.#content;
+    this.#lines = cardLines(this.plan, runs);
+    this.#range = view.sameScale && related.length > 1 ? rangeOf(related, runs) : undefined;
+    this.#cursor.update(this.#lines, view.axis);
+    this.#words.textContent = inWords(this.#lines);
+    this.#fillValues();
+    void this.#ask();
+    // New data is drawn when it comes: of many charts few change at a time.
+    const { axis, log, smoothing, zoom } = view;
+    const appearance = this.#lines.map(({ key, runLabel, colour, isBaseline }) => [key, runLabel, colour, isBaseline]);
+    const look = JSON.stringify([appearance, axis, log, smoothing, zoom, this.#range]);
+    if (look !== this.#look) this.#draw();
+    this.#look = look;
   }
 
   async #ask(): Promise<void> {
     // In a folded section the plot has no width.
-    if (!this.#visible || this.#plot.clientWidth === 0) return;
-    const { axis, smoothing, zoom } = this.#view;
+    if (!this.#isNear || this.#plot.clientWidth === 0) return;
+    const { axis, smoothing, zoom } = this.#content.view;
     const [from, to] = zoom ?? [];
     // Rounded up, so that resizing the window does not send a request for every pixel.
     const width = Math.min(MAX_WIDTH, 100 * Math.ceil((this.#plot.clientWidth * devicePixelRatio) / 100) || 100);
-    if (await this.#data.ask(this.#lines, { axis, smoothing, from, to, width })) this.#draw();
+    if ((await this.#data.ask(this.#lines, { axis, smoothing, from, to, width })) && this.#isNear) this.#draw();
   }
 
   #draw(): void {
-    const { axis, log, zoom } = this.#view;
+    const { runs, view } = this.#content;
     const lines = this.#lines.flatMap((line) => {
       const answer = this.#data.get(line.key);
-      return answer === undefined ? [] : drawnLines(line, answer, this.#runs);
+      return answer === undefined ? [] : drawnLines(line, answer, runs.length);
     });
     if (lines.length === 0) return;
+    const { axis, log, zoom } = view;
     const drawable = isDrawable(lines, log);
     this.#plot.hidden = !drawable;
     this.#nothing.hidden = drawable;
     this.#nothing.textContent = log ? 'Nothing above 0 to show on a log scale.' : 'No finite value to show.';
     const look = { axis, log, unit: this.plan.unit, height: HEIGHTS[this.size], isSmall: this.size === 'small' };
-    if (drawable) this.#chart.draw(lines, { ...look, zoom, values: zoom === undefined ? this.#shared : undefined });
-    this.#showCursor(this.#cursor);
-  }
-
-  #showCursor(cursor: ChartCursor | undefined): void {
-    this.#cursor = cursor;
-    if (cursor === undefined || !(this.#isPointed || document.activeElement === this.#frame)) {
-      this.#tooltip.hide();
-      return;
-    }
-    const rows = rowsAt(this.#lines, this.#data, cursor.x);
-    const nearest = this.#isPointed ? this.#chart.valueAt(cursor.top) : undefined;
-    const { context } = this.plan;
-    const contextLabel =
-      rows.some((row) => row.context !== null) && context !== undefined ? placeOf(context).line : undefined;
-    if (rows.length === 0) this.#tooltip.hide();
-    else {
-      const place = placeText(cursor.x, this.#view.axis);
-      this.#tooltip.show(place, rows, { ...cursor, top: this.#middleOf(rows) }, nearest, contextLabel);
-    }
-  }
-
-  /** Returns the mean place of the lines at the cursor from the top of the plot, in pixels. */
-  #middleOf(rows: readonly TooltipRow[]): number {
-    const values = rows.flatMap(({ value, context }) => value ?? context ?? []);
-    return values.reduce((sum, value) => sum + this.#chart.placeOf(value), 0) / Math.max(1, values.length);
+    if (drawable) this.#chart.draw(lines, { ...look, zoom, values: zoom === undefined ? this.#range : undefined });
+    this.#cursor.show();
   }
 
   #onKey(event: KeyboardEvent): void {
-    const steps: Record<string, number> = {
-      ArrowLeft: -1,
-      ArrowRight: 1,
-      PageUp: -20,
-      PageDown: 20,
-      Home: -1e9,
-      End: 1e9,
-    };
-    const step = steps[event.key];
-    if (step !== undefined) {
-      this.#isPointed = false;
-      this.#chart.step(event.shiftKey ? 10 * step : step);
-      if (this.#cursor !== undefined)
-        this.#spoken.textContent = spokenAt(this.#lines, this.#data, this.#cursor.x, this.#view.axis);
-    } else if (event.key === '+' || event.key === '=') this.#scale(0.5);
+    const step = STEPS[event.key];
+    if (step !== undefined) this.#cursor.step(event.shiftKey ? 10 * step : step);
+    else if (event.key === '+' || event.key === '=') this.#scale(0.5);
     else if (event.key === '-') this.#scale(2);
     else if (event.key === '0') this.onZoom(undefined);
-    else if (event.key === 'Escape') this.#tooltip.hide();
+    else if (event.key === 'Escape') this.#cursor.leave();
     else return;
     event.preventDefault();
   }
@@ -235,9 +205,9 @@ export class ChartCard {
   /** Zooms around the cursor, else around the middle. */
   #scale(by: number): void {
     const range = this.#chart.range();
-    if (range === undefined || (by > 1 && this.#view.zoom === undefined)) return;
+    if (range === undefined || (by > 1 && this.#content.view.zoom === undefined)) return;
     const [from, to] = range;
-    const middle = this.#cursor?.x ?? (from + to) / 2;
+    const middle = this.#cursor.x ?? (from + to) / 2;
     this.onZoom([middle - by * (middle - from), middle + by * (to - middle)]);
   }
 

@@ -1,5 +1,5 @@
 import type { CardLine } from './card-lines.js';
-import type { SeriesAnswer, SeriesQuery } from './protocol.js';
+import type { Axis, SeriesAnswer, SeriesQuery } from './protocol.js';
 import type { Source } from './source.js';
 
 type Query = Omit<SeriesQuery, 'runs' | 'metric'>;
@@ -9,6 +9,7 @@ export class ChartData {
   readonly #answers = new Map<string, SeriesAnswer>();
   /** What each line was asked for last. */
   readonly #asked = new Map<string, string>();
+  #axis: Axis | undefined;
 
   constructor(private readonly source: Source) {}
 
@@ -18,6 +19,9 @@ export class ChartData {
 
   /** Gets what is missing for these lines. @returns whether anything new has come */
   async ask(lines: readonly CardLine[], query: Query): Promise<boolean> {
+    // Positions on one axis mean nothing on another.
+    if (query.axis !== this.#axis) this.#answers.clear();
+    this.#axis = query.axis;
     const byMetric = new Map<string, CardLine[]>();
     for (const line of lines) {
       const { points, last, name } = line.metric;

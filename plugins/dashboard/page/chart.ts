@@ -1,9 +1,9 @@
 import uPlot from 'uplot';
 import { joined, nearestPoint } from './aligned-lines.js';
 import type { ChartLine } from './card-lines.js';
-import { formatDuration, formatTick } from './format.js';
 import type { Axis } from './protocol.js';
 import { themeColour } from './theme-colours.js';
+import { formatTicks, formatTimeTick, logTicks, TIME_STEPS } from './ticks.js';
 
 export interface ChartLook {
   readonly axis: Axis;
@@ -79,6 +79,12 @@ export class Chart {
     this.emphasize(this.#emphasized);
   }
 
+  /** Frees the canvas; a later `draw` makes a new one. */
+  clear(): void {
+    this.#plot?.destroy();
+    this.#plot = undefined;
+  }
+
   /** Draws the other runs' lines faintly; undefined: all as they are. */
   emphasize(run: string | undefined): void {
     this.#emphasized = run;
@@ -137,13 +143,14 @@ export class Chart {
       ticks: { stroke: () => themeColour('--grid'), width: 1, size: 4 },
       font: FONT,
     };
-    const tick = axis === 'time' ? formatDuration : formatTick;
-    const y = (value: number): string => (unit === 'share' ? `${formatTick(100 * value)} %` : formatTick(value));
+    const isTime = axis === 'time';
+    const isShare = unit === 'share';
     return {
       width: Math.max(LEAST_WIDTH, this.host.clientWidth),
       height,
       legend: { show: false },
-      padding: [8, 12, 0, 0],
+      // Half of the last label is right of the plot.
+      padding: [8, isTime ? 30 : isSmall ? 14 : 20, 0, 0],
       cursor: {
         drag: { x: true, y: false, setScale: false },
         sync: { key: axis, scales: ['x', null] },
@@ -161,13 +168,15 @@ export class Chart {
       axes: [
         {
           ...axisLook,
-          values: (_, ticks) => ticks.map(tick),
-          space: axis === 'time' ? 80 : isSmall ? 40 : 60,
+          values: (_, ticks) => (isTime ? ticks.map(formatTimeTick) : formatTicks(ticks)),
+          ...(isTime ? { incrs: TIME_STEPS } : {}),
+          space: isTime ? 80 : isSmall ? 40 : 60,
           size: isSmall ? 24 : 32,
         },
         {
           ...axisLook,
-          values: (_, ticks) => ticks.map((value) => (typeof value === 'number' ? y(value) : '')),
+          values: (_, ticks) => valueTexts(ticks, isShare),
+          ...(log ? { splits: (_, __, min, max) => logTicks(min, max), filter: (_, ticks) => ticks } : {}),
           size: isSmall ? 42 : 60,
         },
       ],
@@ -203,7 +212,9 @@ export class Chart {
     if (low === null || high === null) return [null, null];
     if (!log) return uPlot.rangeNum(low, high, 0.1, true);
     // A shared scale may begin below 0, which a log scale cannot show.
-    return uPlot.rangeLog(low > 0 ? low : (min ?? high), high, 10, false);
+    const least = low > 0 ? low : (min ?? high);
+    const room = Math.max(1.02, (high / least) ** 0.05);
+    return [least / room, high * room];
   }
 }
 
@@ -224,6 +235,10 @@ function followTouch(plot: uPlot, { pointerType, clientX, clientY }: PointerEven
   if (pointerType !== 'touch') return;
   const { left, top } = plot.over.getBoundingClientRect();
   plot.setCursor({ left: clientX - left, top: clientY - top });
+}
+
+function valueTexts(ticks: readonly number[], isShare: boolean): string[] {
+  return isShare ? formatTicks(ticks.map((tick) => 100 * tick)).map((text) => `${text} %`) : formatTicks(ticks);
 }
 
 function widened(min: number, max: number): [number, number] {

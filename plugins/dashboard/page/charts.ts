@@ -1,4 +1,4 @@
-import { rangeOf, type ShownRun } from './card-lines.js';
+import type { ShownRun } from './card-lines.js';
 import { ChartCard, type CardSize } from './chart-card.js';
 import { element } from './dom.js';
 import { chartSections, LOSS_CHART, type ChartGroup, type ChartPlan, type ChartSection } from './groups.js';
@@ -30,10 +30,8 @@ export class Charts {
   ) {}
 
   update(runs: readonly ShownRun[], view: View): void {
-    this.#layOut(chartSections(metricsOf(runs, view.metrics)), view.metrics);
-    for (const { card, related } of this.#cards.values()) {
-      card.update(runs, view, view.sameScale && related.length > 1 ? rangeOf(related, runs) : undefined);
-    }
+    this.#layOut(chartSections(metricsOf(runs, view.metrics)), emptyWords(runs, view));
+    for (const { card, related } of this.#cards.values()) card.update({ runs, view, related });
   }
 
   recolour(): void {
@@ -47,16 +45,18 @@ export class Charts {
     for (const { card } of this.#cards.values()) card.emphasize(run);
   }
 
-  /** Builds the sections and cards; does nothing if they have not changed. */
-  #layOut(sections: readonly ChartSection[], filter: string): void {
-    const shown = JSON.stringify([sections, filter !== '']);
+  /**
+   * Builds the sections and cards; does nothing if they have not changed.
+   * @param empty what to say without any
+   */
+  #layOut(sections: readonly ChartSection[], empty: string): void {
+    const shown = JSON.stringify([sections, empty]);
     if (shown === this.#shown) return;
     this.#shown = shown;
     const kept = this.#cards;
     this.#cards = new Map();
     const made = sections.map((section) => this.#section(section, kept));
-    const words = filter === '' ? 'Select a run in the table to see its charts.' : 'No metric matches.';
-    this.host.replaceChildren(...(made.length === 0 ? [element('p', { class: 'nothing' }, words)] : made));
+    this.host.replaceChildren(...(made.length === 0 ? [element('p', { class: 'nothing' }, empty)] : made));
   }
 
   #section({ title, groups }: ChartSection, kept: ReadonlyMap<string, PlacedCard>): HTMLElement {
@@ -93,6 +93,13 @@ export class Charts {
     this.#cards.set(key, { card, related: charts.map(({ metric }) => metric) });
     return card.root;
   }
+}
+
+/** Says why there are no charts. */
+function emptyWords(runs: readonly ShownRun[], { filter, metrics }: View): string {
+  if (runs.length === 0)
+    return filter === '' ? 'Select a run in the table to see its charts.' : 'No selected run matches the filter.';
+  return metrics === '' ? 'No metrics yet.' : 'No metric matches.';
 }
 
 /** Returns the metrics of some runs that match the words of a filter. */

@@ -1,5 +1,5 @@
 import { valueNear, type CardLine } from './card-lines.js';
-import { formatDuration, formatValue } from './format.js';
+import { formatCount, formatDuration, formatValue } from './format.js';
 import type { Axis, SeriesAnswer } from './protocol.js';
 
 /** What a run has at the cursor. */
@@ -45,5 +45,5 @@ export function spokenAt(lines: readonly CardLine[], data: KnownSeries, x: numbe
 
 export function placeText(x: number, axis: Axis): string {
   if (axis === 'time') return formatDuration(x);
-  return `${axis} ${Math.round(x).toLocaleString('en-US')}`;
+  return `${axis} ${formatCount(x)}`;
 }

@@ -1,9 +1,18 @@
+// Made once: each takes longer to make than to use a hundred times.
+const whole = new Intl.NumberFormat('en-US', { maximumFractionDigits: 0 });
+const significant = new Intl.NumberFormat('en-US', { maximumSignificantDigits: 4 });
+
+/** Formats a number of things: `12,500`. */
+export function formatCount(value: number | null): string {
+  return value === null ? '–' : whole.format(value);
+}
+
 /** Formats a number with four significant digits. */
 export function formatNumber(value: number | null): string {
   if (value === null || !Number.isFinite(value)) return '–';
   const size = Math.abs(value);
   if (size !== 0 && (size < 1e-3 || size >= 1e9)) return value.toExponential(3).replace(/\.?0+e/, 'e');
-  return value.toLocaleString('en-US', size >= 1000 ? { maximumFractionDigits: 0 } : { maximumSignificantDigits: 4 });
+  return (size >= 1000 ? whole : significant).format(value);
 }
 
 /** Formats a value with its unit: shares as percentages, seconds as durations. */
@@ -24,17 +33,4 @@ export function formatDuration(seconds: number): string {
   const hours = Math.floor(minutes / 60);
   if (hours < 48) return `${String(hours)} h ${two(minutes % 60)} min`;
   return `${String(Math.floor(hours / 24))} d ${two(hours % 24)} h`;
-}
-
-/** Formats a number for an axis, which has little room: `1.2M`, `300k`. */
-export function formatTick(value: number): string {
-  const size = Math.abs(value);
-  if (size >= 1e12 || (size > 0 && size < 1e-3)) return value.toExponential(1).replace('.0e', 'e');
-  const steps: [number, string][] = [
-    [1e9, 'G'],
-    [1e6, 'M'],
-    [1e3, 'k'],
-  ];
-  const [by, suffix] = steps.find(([least]) => size >= least * 10 || (size >= least && least > 1e3)) ?? [1, ''];
-  return `${String(Number((value / by).toPrecision(4)))}${suffix}`;
 }

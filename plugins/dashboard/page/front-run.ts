@@ -15,6 +15,7 @@ import type { RunDetails, RunSummary } from './protocol.js';
 export class FrontRun {
   readonly #choice = byId('front', HTMLSelectElement);
   readonly #overview = byId('overview-section', HTMLElement);
+  #shown: RunSummary | undefined;
   #detailsShown: RunDetails | undefined;
 
   /** @param onChoose called with the selected run */
@@ -38,17 +39,22 @@ export class FrontRun {
     this.#list(names);
     if (run === undefined) return;
     this.#choice.value = run.name;
-    byId('front-name', HTMLElement).textContent = run.name;
-    byId('front-status', HTMLElement).replaceChildren(statusBadge(run.status));
-    fill('overview', overviewPanel(run));
-    fill('time', timePanel(run));
-    fill('numbers', numbersPanel(run));
+    if (run !== this.#shown) this.#showSummary(run);
+    this.#shown = run;
     const details = this.details.get(run);
     if (details === undefined || details === this.#detailsShown) return;
     this.#detailsShown = details;
     fill('schedule', schedulePanel(details));
     fill('config', configPanel(details));
     fill('environment', startsPanel(details));
+  }
+
+  #showSummary(run: RunSummary): void {
+    byId('front-name', HTMLElement).textContent = run.name;
+    byId('front-status', HTMLElement).replaceChildren(statusBadge(run.status));
+    fill('overview', overviewPanel(run));
+    fill('time', timePanel(run));
+    fill('numbers', numbersPanel(run));
   }
 
   #list(names: readonly string[]): void {

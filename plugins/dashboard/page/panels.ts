@@ -1,5 +1,5 @@
 import { element, table } from './dom.js';
-import { formatDuration, formatNumber, formatValue } from './format.js';
+import { formatCount, formatDuration, formatNumber, formatValue } from './format.js';
 import { nameOf, PLUGIN_SHARE, SECTION_TIME } from './metric-names.js';
 import type { RunDetails, RunSummary, ScheduleStep, Start, Status } from './protocol.js';
 import { bestLoss, statusWords } from './run-columns.js';
@@ -24,11 +24,11 @@ export function overviewPanel(run: RunSummary): HTMLElement[] {
       ? `about ${formatDuration((seconds / iteration) * (maxIters - iteration))} left`
       : '';
   const facts: (Fact | undefined)[] = [
-    ['Iteration', count(iteration), maxIters === null ? '' : `of ${count(maxIters)}`],
+    ['Iteration', formatCount(iteration), maxIters === null ? '' : `of ${formatCount(maxIters)}`],
     fact('Training loss', 'train/loss'),
     fact('Validation loss', 'val/loss', best === null ? '' : `best ${formatNumber(best)}`),
     fact('Tokens per second', 'throughput/tokens_per_second', ' '),
-    ['Tokens', count(tokens), ''],
+    ['Tokens', formatCount(tokens), ''],
     seconds === null ? undefined : ['Training time', formatDuration(seconds), left],
   ];
   const cards = facts
@@ -93,7 +93,7 @@ export function startsPanel({ starts }: RunDetails): HTMLElement[] {
   const names = [...new Set(starts.flatMap(({ environment }) => Object.keys(environment)))];
   if (starts.length === 0) return [];
   const rows = [
-    ['from iteration', ...starts.map(({ iteration }) => count(iteration))],
+    ['from iteration', ...starts.map(({ iteration }) => formatCount(iteration))],
     ...names.map((name) => [name, ...starts.map(({ environment }) => environment[name] ?? '')]),
   ];
   return [element('div', { class: 'card scroll' }, table('Starts of the run', ['', ...starts.map(startTime)], rows))];
@@ -105,14 +105,14 @@ export function numbersPanel(run: RunSummary): HTMLElement[] {
   const rows = [...run.metrics]
     .sort((a, b) => a.name.localeCompare(b.name))
     .map(({ name, unit, what, last, min, max }) => [
-      element('span', { title: what }, nameOf(name)),
+      element('span', { title: what.replaceAll('`', '') }, nameOf(name)),
       element('code', {}, name),
       ...[last, min, max].map((value) => formatValue(value, unit)),
     ]);
   return [
     element(
       'div',
-      { class: 'card scroll' },
+      { class: 'card scroll numbers' },
       table('All metrics', ['metric', 'name in logs', 'last', 'lowest', 'highest'], rows),
     ),
   ];
@@ -123,7 +123,7 @@ function scheduleStep({ name, value, completed, desc, at }: ScheduleStep, isNext
   const when = completed
     ? at === null
       ? 'completed'
-      : `completed at iteration ${count(at)}`
+      : `completed at iteration ${formatCount(at)}`
     : isNext
       ? 'next'
       : 'to come';
@@ -144,8 +144,4 @@ function bar(share: number): HTMLElement {
 
 function startTime({ time }: Start): string {
   return new Date(time).toLocaleString(undefined, { dateStyle: 'medium', timeStyle: 'short' });
-}
-
-function count(value: number): string {
-  return value.toLocaleString('en-US');
 }

@@ -1,4 +1,4 @@
-import { formatDuration } from './format.js';
+import { formatCount, formatDuration } from './format.js';
 import type { RunSummary, Status } from './protocol.js';
 import { differences } from './run-settings.js';
 
@@ -55,7 +55,7 @@ export function columnsFor(runs: readonly RunSummary[], baseline: RunSummary | u
       value: ({ status }) => statusWords[status],
       text: ({ status }) => statusWords[status],
     },
-    number('tokens', 'Tokens', 'training tokens', ({ tokens }) => tokens, wholeNumber),
+    number('tokens', 'Tokens', 'training tokens', ({ tokens }) => tokens, formatCount),
     number('time', 'Time', 'training time', ({ seconds }) => seconds, duration),
     ...differences(runs).map(({ key, title, values }): RunColumn => {
       const isNumber = [...values.values()].every((value) => value === 'null' || isNumeric(value));
@@ -139,10 +139,6 @@ export function signed(value: number | null): string {
 /** Formats a loss so that a column of them lines up. */
 function loss(value: number | null): string {
   return value === null ? '–' : value.toFixed(4);
-}
-
-function wholeNumber(value: number | null): string {
-  return value === null ? '–' : value.toLocaleString('en-US');
 }
 
 function duration(value: number | null): string {

@@ -1,4 +1,5 @@
 import { byId, element, swatch } from './dom.js';
+import { formatCount } from './format.js';
 import { chosenIteration, sampledIterations, samplesAt, type SampledRun } from './samples.js';
 
 /** A run with samples, and the CSS custom property of its colour. */
@@ -32,23 +33,20 @@ export class SamplesPanel {
     const iteration = chosenIteration(having, wanted);
     if (iteration === undefined) return false;
     this.#iterations = sampledIterations(having);
-    const at = this.#iterations.indexOf(iteration);
+    const place = this.#iterations.indexOf(iteration);
     this.#slider.max = String(this.#iterations.length - 1);
-    this.#slider.valueAsNumber = at;
+    this.#slider.valueAsNumber = place;
     this.#slider.disabled = this.#iterations.length < 2;
-    this.#place.textContent = count(iteration);
-    this.#slider.setAttribute('aria-valuetext', `iteration ${count(iteration)}`);
+    this.#place.textContent = formatCount(iteration);
+    this.#slider.setAttribute('aria-valuetext', `iteration ${formatCount(iteration)}`);
     const rows = samplesAt(having, iteration);
     const shown = JSON.stringify([iteration, rows, having.map(({ label, colour }) => [label, colour])]);
     if (shown === this.#shown) return true;
     this.#shown = shown;
+    this.#rows.style.setProperty('--runs', String(having.length));
     this.#rows.replaceChildren(
-      ...rows.map(({ prompt, texts }) =>
-        element(
-          'div',
-          { class: 'sample-row' },
-          ...having.map((run, index) => sample(run, iteration, prompt, texts[index] ?? null)),
-        ),
+      ...rows.flatMap(({ prompt, texts }) =>
+        having.map((run, at) => sample(run, iteration, prompt, texts[at] ?? null)),
       ),
     );
     return true;
@@ -58,7 +56,7 @@ export class SamplesPanel {
 function sample({ label, colour }: ColouredRun, iteration: number, prompt: string, text: string | null): HTMLElement {
   const words =
     text === null
-      ? element('p', { class: 'muted' }, `No sample at iteration ${count(iteration)}.`)
+      ? element('p', { class: 'muted' }, `No sample at iteration ${formatCount(iteration)}.`)
       : element(
           'pre',
           { tabindex: '0', role: 'region', 'aria-label': `sample of ${label} at iteration ${String(iteration)}` },
@@ -66,8 +64,4 @@ function sample({ label, colour }: ColouredRun, iteration: number, prompt: strin
           text,
         );
   return element('article', { class: 'card sample' }, element('h3', {}, swatch(colour), label), words);
-}
-
-function count(value: number): string {
-  return value.toLocaleString('en-US');
 }

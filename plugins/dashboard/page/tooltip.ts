@@ -27,11 +27,13 @@ export class Tooltip {
     const shown = nearestRows(rows, nearest);
     const baseline = rows.find(({ line }) => line.isBaseline)?.value ?? null;
     const isCompared = baseline !== null && rows.length > 1;
-    const [first] = rows;
+    const hasContext = contextLabel !== undefined;
+    const valueLabel = hasContext ? (rows[0]?.line.label ?? '') : '';
     const head = [
       place,
-      ...(contextLabel === undefined ? [] : [first?.line.label ?? '', contextLabel]),
-      ...(isCompared ? (contextLabel === undefined ? ['', 'Δ'] : ['Δ']) : []),
+      ...(hasContext || isCompared ? [valueLabel] : []),
+      ...(isCompared ? ['Δ'] : []),
+      ...(hasContext ? [contextLabel] : []),
     ];
     const most = nearest === undefined ? undefined : closest(shown, nearest);
     const left = rows.length - shown.length;
@@ -43,7 +45,7 @@ export class Tooltip {
         element(
           'tbody',
           {},
-          ...shown.map((row) => this.#row(row, row === most, contextLabel !== undefined, isCompared ? baseline : null)),
+          ...shown.map((row) => this.#row(row, row === most, hasContext, isCompared ? baseline : null)),
         ),
       ),
       ...(left > 0 ? [element('p', { class: 'muted' }, `${String(left)} more`)] : []),
@@ -69,8 +71,8 @@ export class Tooltip {
       { class: isNearest ? 'nearest' : undefined },
       element('th', { scope: 'row' }, swatch(line.colour), line.runLabel),
       element('td', {}, formatValue(value, unit)),
-      ...(hasContext ? [element('td', {}, formatValue(context, unit))] : []),
       ...(baseline === null ? [] : [element('td', {}, difference)]),
+      ...(hasContext ? [element('td', {}, formatValue(context, unit))] : []),
     );
   }
 
