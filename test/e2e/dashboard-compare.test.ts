@@ -227,7 +227,7 @@ withChromium.serial('only charts near the screen are drawn, with what was chosen
   await page.getByRole('radio', { name: 'Tokens' }).check();
   await last.scrollIntoViewIfNeeded();
   await last.locator('canvas').waitFor();
-  await holds(page, `document.querySelectorAll('#charts .chart:first-child canvas').length === 0`);
+  await holds(page, `document.querySelectorAll('[aria-labelledby="${LOSS}"] canvas').length === 0`);
   await last.locator('.frame').focus();
   await last.locator('.frame').press('End');
   t.regex(await last.locator('[aria-live]').innerText(), /^tokens 400: /);

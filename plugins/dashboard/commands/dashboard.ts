@@ -1,6 +1,6 @@
 import { Option, type Command } from 'commander';
 import { type CommandDefinition, wholeFrom } from '../../command-line/contract.js';
-import { findRuns } from '../server/run-library.js';
+import { findRuns } from '../server/find-runs.js';
 import { DEFAULT_HOST, DEFAULT_PORT, portNote } from '../server/address.js';
 
 interface DashboardFlags {

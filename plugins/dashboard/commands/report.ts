@@ -2,7 +2,7 @@ import path from 'node:path';
 import { Argument, type Command } from 'commander';
 import { type CommandDefinition } from '../../command-line/contract.js';
 import { messageOf, UsageError } from '../../../core/errors.js';
-import { findRuns } from '../server/run-library.js';
+import { findRuns } from '../server/find-runs.js';
 import { writeWholeSync } from '../../files/contract.js';
 
 interface ReportFlags {

@@ -4,7 +4,7 @@ import { formatCount, formatValue } from './format.js';
 import type { ChartPlan } from './groups.js';
 import { placeOf } from './metric-names.js';
 
-/** Says which of a chart's two metrics is drawn how; nothing for a chart of one. */
+/** Makes the key to the lines of a chart's two metrics; empty for a chart of one. */
 export function chartKey({ metric, context }: ChartPlan): HTMLElement[] {
   if (context === undefined) return [];
   const entry = (name: string, kind: string): HTMLElement =>

@@ -156,7 +156,7 @@ export class ChartCard {
     this.#words.textContent = inWords(this.#lines);
     this.#fillValues();
     void this.#ask();
-    // New data is drawn when it comes: of many charts few change at a time.
+    // New data is drawn when it arrives: of many charts few change at a time.
     const { axis, log, smoothing, zoom } = view;
     const appearance = this.#lines.map(({ key, runLabel, colour, isBaseline }) => [key, runLabel, colour, isBaseline]);
     const look = JSON.stringify([appearance, axis, log, smoothing, zoom, this.#range]);

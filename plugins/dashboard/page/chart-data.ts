@@ -4,10 +4,10 @@ import type { Source } from './source.js';
 
 type Query = Omit<SeriesQuery, 'runs' | 'metric'>;
 
-/** The series of a chart's lines, asked for again only where they have changed. */
+/** The series of a chart's lines, requested again only if they have changed. */
 export class ChartData {
   readonly #answers = new Map<string, SeriesAnswer>();
-  /** What each line was asked for last. */
+  /** The last request for each line. */
   readonly #asked = new Map<string, string>();
   #axis: Axis | undefined;
 
@@ -17,7 +17,7 @@ export class ChartData {
     return this.#answers.get(key);
   }
 
-  /** Gets what is missing for these lines. @returns whether anything new has come */
+  /** Requests what is missing for these lines. @returns whether anything new has arrived */
   async ask(lines: readonly CardLine[], query: Query): Promise<boolean> {
     // Positions on one axis mean nothing on another.
     if (query.axis !== this.#axis) this.#answers.clear();
@@ -40,13 +40,13 @@ export class ChartData {
       const answers = await this.source.series({ ...query, metric, runs: lines.map(({ run }) => run) });
       for (const [at, { key }] of lines.entries()) {
         const answer = answers[at];
-        // A later question has its own answer.
+        // A later request has its own answer.
         if (this.#asked.get(key) !== before[at]) continue;
         if (answer !== null && answer !== undefined) this.#answers.set(key, answer);
       }
       return true;
     } catch {
-      // The page reports the lost connection, and asks again once there is new data.
+      // The page reports the lost connection, and requests them again once there is new data.
       for (const { key } of lines) this.#asked.delete(key);
       return false;
     }

@@ -36,8 +36,8 @@ export interface ChartCallbacks {
 
 const FONT = '12px system-ui, sans-serif';
 const DASH = [4, 4];
-/** Opacity of the other runs' lines while one run is pointed at. */
-const ASIDE = 0.12;
+/** Factor on the opacity of other runs' lines while the pointer is on one run. */
+const FADED = 0.12;
 /** A line with at most this many points also gets a marker on each. */
 const FEW = 12;
 /** In pixels; in a folded section the host has no width. */
@@ -85,7 +85,7 @@ export class Chart {
     this.#plot = undefined;
   }
 
-  /** Draws the other runs' lines faintly; undefined: all as they are. */
+  /** Draws the other runs' lines faintly; undefined: none. */
   emphasize(run: string | undefined): void {
     this.#emphasized = run;
     const plot = this.#plot;
@@ -93,7 +93,7 @@ export class Chart {
     const isThere = this.#lines.some((line) => line.run === run);
     for (const [at, line] of this.#lines.entries()) {
       const series = plot.series[at + 1];
-      if (series !== undefined) series.alpha = !isThere || line.run === run ? line.alpha : ASIDE * line.alpha;
+      if (series !== undefined) series.alpha = !isThere || line.run === run ? line.alpha : FADED * line.alpha;
     }
     plot.redraw(false);
   }

@@ -1,10 +1,10 @@
 import type { ShownRun } from './card-lines.js';
 import { ChartCard, type CardSize } from './chart-card.js';
 import { element } from './dom.js';
+import { matchesFilter } from './filter.js';
 import { chartSections, LOSS_CHART, type ChartGroup, type ChartPlan, type ChartSection } from './groups.js';
 import { nameOf } from './metric-names.js';
 import type { MetricSummary } from './protocol.js';
-import { wordsOf } from './run-columns.js';
 import { setCount, type Sections } from './sections.js';
 import type { Source } from './source.js';
 import type { View } from './view.js';
@@ -111,9 +111,5 @@ function metricsOf(runs: readonly ShownRun[], filter: string): MetricSummary[] {
       if (byName.get(metric.name)?.unit === undefined || metric.unit !== '') byName.set(metric.name, metric);
     }
   }
-  const words = wordsOf(filter);
-  return [...byName.values()].filter(({ name }) => {
-    const text = `${name} ${nameOf(name)}`.toLowerCase();
-    return words.every((word) => text.includes(word));
-  });
+  return [...byName.values()].filter(({ name }) => matchesFilter(filter, [name, nameOf(name)]));
 }

@@ -7,7 +7,7 @@ import { storedSettings, storeSettings, type Theme } from './stored-settings.js'
 import { axisOf } from './view.js';
 
 const DEBOUNCE_MS = 80;
-/** Time to finish a word. */
+/** Delay while someone types. */
 const TYPING_MS = 150;
 
 /** The controls for axis, scales, smoothing, filters and theme. */

@@ -9,9 +9,9 @@ export class CurrentView {
   /** @param onChange called after each change, to show it */
   constructor(private readonly onChange: () => void) {
     const { axis, log, smoothing } = storedSettings();
-    // An address says everything: the last visit is for a page that was opened without one.
+    // An address contains the whole view; the settings of the last visit are for a page that was opened without one.
     this.#view = location.hash === '' ? { ...FIRST_VIEW, axis, log, smoothing } : viewOfHash(location.hash);
-    // The page changes its address without this event: it comes from an address that was typed or pasted.
+    // Only an address that was typed, pasted or gone back to: the page's own changes do not fire this event.
     addEventListener('hashchange', () => location.reload());
   }
 
@@ -19,7 +19,7 @@ export class CurrentView {
     return this.#view;
   }
 
-  /** @param waitMs shows the change after this time, unless there is another one */
+  /** @param waitMs delay before the change is shown; another change restarts it */
   change(part: Partial<View>, waitMs = 0): void {
     this.#view = { ...this.#view, ...part };
     clearTimeout(this.#pending);

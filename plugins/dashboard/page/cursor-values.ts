@@ -10,7 +10,7 @@ export interface TooltipRow {
   readonly context: number | null;
 }
 
-/** The series that have come, by the keys of their lines. */
+/** The series received so far, by the keys of their lines. */
 interface KnownSeries {
   get(key: string): SeriesAnswer | undefined;
 }

@@ -1,18 +1,18 @@
 import type { RunDetails, RunSummary } from './protocol.js';
 import type { Source } from './source.js';
 
-/** The details of runs, asked for again when they have changed. */
+/** The details of runs, requested again when they have changed. */
 export class DetailsCache {
   readonly #known = new Map<string, RunDetails>();
   readonly #asked = new Map<string, number>();
 
-  /** @param onNew called when details have come */
+  /** @param onNew called when details have arrived */
   constructor(
     private readonly source: Source,
     private readonly onNew: () => void,
   ) {}
 
-  /** Returns what is known of a run, and asks for what is newer. */
+  /** Returns the known details of a run, and requests newer ones if there are any. */
   get({ name, detailsVersion }: RunSummary): RunDetails | undefined {
     if (this.#asked.get(name) !== detailsVersion) void this.#ask(name, detailsVersion);
     return this.#known.get(name);
@@ -25,7 +25,7 @@ export class DetailsCache {
       if (this.#asked.get(name) !== version) return;
       this.#known.set(name, details);
     } catch {
-      // The next data from the server asks again.
+      // They are requested again with the server's next data.
       this.#asked.delete(name);
       return;
     }

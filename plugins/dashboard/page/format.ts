@@ -15,6 +15,13 @@ export function formatNumber(value: number | null): string {
   return (size >= 1000 ? whole : significant).format(value);
 }
 
+/** Formats a difference with its sign and four decimals, as losses have in the table of runs. */
+export function formatDifference(value: number | null): string {
+  if (value === null) return '–';
+  const text = Math.abs(value).toFixed(4);
+  return Number(text) === 0 ? '0' : `${value < 0 ? '−' : '+'}${text}`;
+}
+
 /** Formats a value with its unit: shares as percentages, seconds as durations. */
 export function formatValue(value: number | null, unit: string): string {
   if (value === null || !Number.isFinite(value)) return '–';

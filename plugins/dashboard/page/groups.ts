@@ -21,6 +21,7 @@ export interface ChartGroup {
   readonly unit: string;
   readonly charts: readonly ChartPlan[];
 }
+
 export interface ChartSection {
   readonly title: string;
   readonly groups: readonly ChartGroup[];
@@ -126,7 +127,7 @@ function groupBy<T>(values: readonly T[], keyOf: (value: T) => string): Map<stri
   return groups;
 }
 
-/** Charts of one title get a number. */
+/** Returns a unique id; those of equal keys get a number. */
 function newId(key: string, taken: Set<string>): string {
   const id = `chart-${key.toLowerCase().replaceAll(/[^\w]+/g, '-')}`;
   let free = id;

@@ -57,7 +57,7 @@ const OF_SET = /^val\/([^/]+)\/(.+)$/;
 const OF_EXAMPLES = /^([^/]+)\/(accuracy|accuracy_norm|exact_match)$/;
 const EXAMPLE_METRICS: Readonly<Record<string, string>> = { accuracy_norm: 'Accuracy, mean per token' };
 
-/** Returns where a metric is shown, and how it is called there, without what the section and the chart already say. */
+/** Returns where a metric is shown, and its name there, without what the section and the chart already say. */
 export function placeOf(name: string): MetricPlace {
   const [, plugin] = PLUGIN_SHARE.exec(name) ?? [];
   if (plugin !== undefined) return { section: 'Time', chart: 'Share of iteration time by plugin', line: plugin };

@@ -3,7 +3,7 @@ import { Charts } from './charts.js';
 import { Controls } from './controls.js';
 import { CurrentView } from './current-view.js';
 import { DetailsCache } from './details-cache.js';
-import { byId } from './dom.js';
+import { byId, proseNodes } from './dom.js';
 import { FrontRun } from './front-run.js';
 import type { RunSummary } from './protocol.js';
 import { columnsFor, matches, sortedRuns, type RunColumn } from './run-columns.js';
@@ -15,6 +15,7 @@ import { SamplesPanel } from './samples-panel.js';
 import { Sections, setCount } from './sections.js';
 import type { Connection, Source } from './source.js';
 
+const LOADING = 'Loading runs …';
 const connectionWords: Record<Connection, string> = {
   open: '',
   lost: 'Connection lost; reconnecting',
@@ -39,7 +40,7 @@ export class Page {
   #shown: readonly ShownRun[] = [];
   /** The page's own selection, until someone selects. */
   #first: readonly string[] | undefined;
-  #connection: { state: Connection; words: string | undefined } = { state: 'lost', words: 'Reading the runs …' };
+  #connection: { state: Connection; words: string | undefined } = { state: 'lost', words: LOADING };
 
   constructor(private readonly source: Source) {
     this.#details = new DetailsCache(source, () => this.#showDetails());
@@ -92,14 +93,14 @@ export class Page {
     const isLive = state === 'open' && this.#runs.some(({ status }) => status === 'running');
     const shown = byId('connection', HTMLElement);
     shown.dataset['state'] = isLive ? 'live' : state;
-    shown.textContent = isLive ? 'Live' : (words ?? connectionWords[state]);
+    shown.replaceChildren(...proseNodes(isLive ? 'Live' : (words ?? connectionWords[state])));
     document.body.dataset['mode'] = state === 'report' ? 'report' : 'live';
   }
 
   #show(): void {
     const nothing = byId('nothing', HTMLElement);
     nothing.hidden = this.#runs.length > 0;
-    nothing.textContent = this.#connection.state === 'lost' ? 'Reading the runs …' : 'No run yet.';
+    nothing.textContent = this.#connection.state === 'lost' ? LOADING : 'No run yet.';
     // One run needs no table.
     for (const id of ['runs-section', 'selected-section']) byId(id, HTMLElement).hidden = this.#runs.length < 2;
     if (this.#runs.length === 0) return;

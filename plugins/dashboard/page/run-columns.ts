@@ -1,4 +1,5 @@
-import { formatCount, formatDuration } from './format.js';
+import { matchesFilter } from './filter.js';
+import { formatCount, formatDifference, formatDuration } from './format.js';
 import type { RunSummary, Status } from './protocol.js';
 import { differences } from './run-settings.js';
 
@@ -90,21 +91,13 @@ export function sortedRuns(
   });
 }
 
-/** Returns whether a run has each word of a filter in its name, its status or a value that differs: `adamw`, `lr=1e-3`. */
+/** Returns whether each word of a filter is in the run's name, status or another column: `adamw`, `lr=1e-3`. */
 export function matches(run: RunSummary, columns: readonly RunColumn[], filter: string): boolean {
   const texts = columns.flatMap((column) => {
     const text = column.text(run);
-    return [text, `${column.title}=${text}`, `${column.key}=${text}`].map((each) => each.toLowerCase());
+    return [text, `${column.title}=${text}`, `${column.key}=${text}`];
   });
-  return wordsOf(filter).every((word) => texts.some((text) => text.includes(word)));
-}
-
-/** Returns the words of a filter, in lower case. */
-export function wordsOf(filter: string): string[] {
-  return filter
-    .toLowerCase()
-    .split(/\s+/)
-    .filter((word) => word !== '');
+  return matchesFilter(filter, texts);
 }
 
 function number(
@@ -124,16 +117,15 @@ function differenceFrom(baseline: RunSummary): RunColumn {
     return best === null || own === null || run.name === baseline.name ? null : best - own;
   };
   return {
-    ...number('difference', 'Δ val. loss', `best validation loss minus that of ${baseline.name}`, value, signed),
-    text: (run) => (run.name === baseline.name ? 'baseline' : signed(value(run))),
+    ...number(
+      'difference',
+      'Δ val. loss',
+      `best validation loss minus that of ${baseline.name}`,
+      value,
+      formatDifference,
+    ),
+    text: (run) => (run.name === baseline.name ? 'baseline' : formatDifference(value(run))),
   };
-}
-
-/** Formats a difference of losses with its sign, at the precision of a loss. */
-export function signed(value: number | null): string {
-  if (value === null) return '–';
-  const text = Math.abs(value).toFixed(4);
-  return Number(text) === 0 ? '0' : `${value < 0 ? '−' : '+'}${text}`;
 }
 
 /** Formats a loss so that a column of them lines up. */

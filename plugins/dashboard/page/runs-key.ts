@@ -1,10 +1,10 @@
 import type { ShownRun } from './card-lines.js';
 import { element, swatch } from './dom.js';
 
-/** More runs are summed up. */
+/** Further runs are counted. */
 const MAX_RUNS = 12;
 
-/** The selected runs and their colours, always in sight. */
+/** The selected runs and their colours, always visible. */
 export class RunsKey {
   #shown = '';
 

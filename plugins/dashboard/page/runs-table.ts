@@ -146,7 +146,7 @@ export class RunsTable {
     }
   }
 
-  /** Puts the rows into their order, but not while someone points at them: only a new sort or baseline moves them then. */
+  /** Orders the rows. While the pointer or the focus is on them, only a new sort or baseline moves them. */
   #order(runs: readonly RunSummary[], sorted: string): void {
     const names = runs.map(({ name }) => name);
     const isSameSet = names.length === this.#names.length && names.every((name) => this.#names.includes(name));

@@ -19,8 +19,8 @@ export function sampledIterations(runs: readonly SampledRun[]): number[] {
 }
 
 /**
- * Returns the iteration to show: the wanted one if any run has it; else the newest that all runs with samples have, or,
- * if there is no such, the newest of all. Undefined without samples.
+ * Returns the iteration to show: the wanted one if any run has it, else the newest that all runs with samples share, else
+ * the newest of any. Undefined without samples.
  */
 export function chosenIteration(runs: readonly SampledRun[], wanted: number | undefined): number | undefined {
   const all = sampledIterations(runs);

@@ -1,10 +1,9 @@
 import type { ChartCursor } from './chart.js';
 import type { TooltipRow } from './cursor-values.js';
 import { element, swatch } from './dom.js';
-import { formatValue } from './format.js';
-import { signed } from './run-columns.js';
+import { formatDifference, formatValue } from './format.js';
 
-/** More runs are summed up: those nearest to the cursor are shown. */
+/** Of more runs, those nearest to the cursor are shown. */
 const MAX_ROWS = 10;
 const GAP = 14;
 
@@ -65,7 +64,8 @@ export class Tooltip {
     baseline: number | null,
   ): HTMLElement {
     const unit = line.metric.unit === 'share' ? 'share' : '';
-    const difference = value === null || baseline === null ? '–' : line.isBaseline ? '' : signed(value - baseline);
+    const difference =
+      value === null || baseline === null ? '–' : line.isBaseline ? '' : formatDifference(value - baseline);
     return element(
       'tr',
       { class: isNearest ? 'nearest' : undefined },

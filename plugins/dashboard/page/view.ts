@@ -67,7 +67,7 @@ export function hashOf(view: View): string {
   return search.toString().replaceAll('%2F', '/');
 }
 
-/** Returns the view of an address; what it does not say, or says wrongly, is as in the first view. */
+/** Returns the view of an address; missing and invalid parts are as in `FIRST_VIEW`. */
 export function viewOfHash(hash: string): View {
   const search = new URLSearchParams(hash.replace(/^#/, ''));
   const text = (key: string): string => search.get(key) ?? '';

@@ -1,4 +1,5 @@
 import type { Column, MetricSummary } from '../page/protocol.js';
+import { parsedJson } from './parsed.js';
 
 const FIRST_CAPACITY = 1024;
 
@@ -11,9 +12,9 @@ export class MetricColumns {
 
   /** Adds a line of metrics.jsonl or timings.jsonl; ignores other lines. */
   add(line: string): void {
-    const facts = parsed(line);
-    if (facts === undefined) return;
-    const { iter, tokens, ...values } = facts;
+    const read = parsedJson(line);
+    if (typeof read !== 'object' || read === null) return;
+    const { iter, tokens, ...values }: Record<string, unknown> = { ...read };
     if (typeof iter !== 'number') return;
     this.iteration = iter;
     this.tokens = typeof tokens === 'number' ? tokens : this.tokens;
@@ -97,14 +98,4 @@ class GrowingColumn {
 
 function finite(value: number): number | null {
   return Number.isFinite(value) ? value : null;
-}
-
-/** Returns undefined for a line that is not valid: a log edited by hand must not break the page. */
-function parsed(line: string): Record<string, unknown> | undefined {
-  try {
-    const value: unknown = JSON.parse(line);
-    return typeof value === 'object' && value !== null ? { ...value } : undefined;
-  } catch {
-    return undefined;
-  }
 }

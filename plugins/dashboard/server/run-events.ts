@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import type { ScheduleStep, Start, TextSample } from '../page/protocol.js';
+import { parsedJson } from './parsed.js';
 
 /** Number of samples to keep: a run may write any number. */
 const SAMPLES = 200;
@@ -48,7 +49,7 @@ export class RunEvents {
 
   /** Adds a line of events.jsonl; ignores other events and invalid lines. */
   add(line: string): void {
-    const read = eventSchema.safeParse(json(line));
+    const read = eventSchema.safeParse(parsedJson(line));
     if (!read.success) return;
     const { data } = read;
     switch (data.event) {
@@ -97,11 +98,3 @@ export class RunEvents {
 
 type Event = z.output<typeof eventSchema>;
 type EventOf<Name extends Event['event']> = Extract<Event, { event: Name }>;
-
-function json(line: string): unknown {
-  try {
-    return JSON.parse(line);
-  } catch {
-    return undefined;
-  }
-}

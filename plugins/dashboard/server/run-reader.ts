@@ -1,12 +1,12 @@
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
-import { parse } from 'yaml';
 import { z } from 'zod';
 import { isInUse } from '../../runs/contract.js';
+import type { Column, RunDetails, RunSummary, SeriesAnswer, SeriesQuery, Status } from '../page/protocol.js';
+import { CLOCK, selectSeries, totalSeconds } from '../page/series.js';
 import { LineFollower } from './follow-lines.js';
 import { MetricColumns } from './metric-columns.js';
-import { CLOCK, selectSeries, totalSeconds } from '../page/series.js';
-import type { Column, RunDetails, RunSummary, SeriesAnswer, SeriesQuery, Status } from '../page/protocol.js';
+import { parsedYaml } from './parsed.js';
 import { RunEvents } from './run-events.js';
 import { settingsOf } from './settings.js';
 
@@ -153,13 +153,5 @@ export class RunReader {
     } catch {
       return '';
     }
-  }
-}
-
-function parsedYaml(text: string): unknown {
-  try {
-    return parse(text);
-  } catch {
-    return undefined;
   }
 }

@@ -1,8 +1,8 @@
 import { Worker } from 'node:worker_threads';
 import { z } from 'zod';
 import { messageOf } from '../../../core/index.js';
+import type { FoundRun } from './find-runs.js';
 import type { Dashboard } from './serve.js';
-import type { FoundRun } from './run-library.js';
 
 export interface WorkerRequest {
   /** In the order in which they are shown. */

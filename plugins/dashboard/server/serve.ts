@@ -5,8 +5,9 @@ import { setTimeout as wait } from 'node:timers/promises';
 import { getRequestListener } from '@hono/node-server';
 import { messageOf, UsageError } from '../../../core/index.js';
 import { dashboardApp } from './app.js';
-import { type FoundRun, RunLibrary } from './run-library.js';
 import { isLocal, newToken } from './address.js';
+import type { FoundRun } from './find-runs.js';
+import { RunLibrary } from './run-library.js';
 
 /** Number of ports to try from the one asked for; after them the system chooses one. */
 const PORTS_TRIED = 20;

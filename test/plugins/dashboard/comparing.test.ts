@@ -1,7 +1,8 @@
 import test from 'ava';
 import fc from '../../property.js';
+import { formatDifference } from '../../../plugins/dashboard/page/format.js';
 import type { RunSummary } from '../../../plugins/dashboard/page/protocol.js';
-import { columnsFor, matches, signed, sortedRuns } from '../../../plugins/dashboard/page/run-columns.js';
+import { columnsFor, matches, sortedRuns } from '../../../plugins/dashboard/page/run-columns.js';
 import { RunLooks } from '../../../plugins/dashboard/page/run-looks.js';
 import { firstSelection, inOrder } from '../../../plugins/dashboard/page/run-order.js';
 import { differences } from '../../../plugins/dashboard/page/run-settings.js';
@@ -116,7 +117,7 @@ test('runs are sorted by value, those without one last; the difference is from t
     runs.map((each) => difference?.text(each)),
     ['–', 'baseline', '−0.2500'],
   );
-  t.deepEqual([signed(0.00001), signed(0.5), signed(null)], ['0', '+0.5000', '–']);
+  t.deepEqual([formatDifference(0.00001), formatDifference(0.5), formatDifference(null)], ['0', '+0.5000', '–']);
   t.is(
     columnsFor(runs, undefined).some(({ key }) => key === 'difference'),
     false,

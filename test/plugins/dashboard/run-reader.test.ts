@@ -1,7 +1,7 @@
 import { appendFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import test from 'ava';
-import { findRuns } from '../../../plugins/dashboard/server/run-library.js';
+import { findRuns } from '../../../plugins/dashboard/server/find-runs.js';
 import { RunReader } from '../../../plugins/dashboard/server/run-reader.js';
 import { lockFolder } from '../../../plugins/runs/lock/lock.js';
 import { emptyFolder } from '../../e2e/command.js';
