@@ -171,10 +171,11 @@ export class ChartCard {
     const [from, to] = zoom ?? [];
     // Rounded up, so that resizing the window does not send a request for every pixel.
     const width = Math.min(MAX_WIDTH, 100 * Math.ceil((this.#plot.clientWidth * devicePixelRatio) / 100) || 100);
-    if ((await this.#data.ask(this.#lines, { axis, smoothing, from, to, width })) && this.#isNear) this.#draw();
+    if (await this.#data.ask(this.#lines, { axis, smoothing, from, to, width })) this.#draw();
   }
 
   #draw(): void {
+    if (!this.#isNear) return;
     const { runs, view } = this.#content;
     const lines = this.#lines.flatMap((line) => {
       const answer = this.#data.get(line.key);
