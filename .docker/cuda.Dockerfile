@@ -1,6 +1,8 @@
 # Espalier with TensorFlow for NVIDIA GPUs: docker build --file .docker/cuda.Dockerfile --tag espalier:cuda .
 # The CUDA libraries come with TensorFlow's wheel, in the versions that it needs: an image of CUDA would hold them twice.
 FROM node:22-bookworm-slim AS build
+# Debian removes old versions, so none is pinned.
+# hadolint ignore=DL3008
 RUN apt-get update && apt-get install --yes --no-install-recommends ca-certificates g++ python3 python3-pip python3-venv && rm -rf /var/lib/apt/lists/*
 WORKDIR /source
 COPY . .
@@ -16,7 +18,8 @@ ENV NODE_ENV=production ESPALIER_CACHE=/opt/cache NVIDIA_VISIBLE_DEVICES=all NVI
 COPY --from=build /opt/espalier /opt/espalier
 COPY --from=build --chown=node:node /opt/cache /opt/cache
 RUN ln -s /opt/espalier/node_modules/.bin/espalier /usr/local/bin/espalier && install --directory --owner=node --group=node /work /work/runs
-USER node
+# The user node, as a number, so that a host can tell that it is not root.
+USER 1000
 WORKDIR /work
 VOLUME /work/runs
 ENTRYPOINT ["espalier"]
