@@ -9,6 +9,8 @@ import { fileURLToPath } from 'node:url';
 
 const here = path.dirname(fileURLToPath(import.meta.url));
 const require = createRequire(import.meta.url);
+/** The type of an ELF program header that names the loader. */
+const PT_INTERP = 3;
 
 /** The addon's file name, built here or in a package. */
 export const addonName = 'espalier_native.node';
@@ -89,15 +91,30 @@ export function sha256Of(file) {
   return createHash('sha256').update(readFileSync(file)).digest('hex');
 }
 
-/** Returns true if Node's executable names the loader of musl: near its start, as linkers write it. */
+/** Returns true if Node's executable is started by the loader of musl. */
 function onMusl() {
   if (process.platform !== 'linux') return false;
-  const start = Buffer.alloc(4096);
   const file = openSync(process.execPath, 'r');
   try {
-    readSync(file, start, 0, start.length, 0);
+    return loaderOf(file).includes('/ld-musl-');
   } finally {
     closeSync(file);
   }
-  return start.includes('/ld-musl-');
+}
+
+/** Returns the path of the loader that a 64-bit ELF executable names; empty if it names none. */
+function loaderOf(file) {
+  const read = (position, length) => {
+    const bytes = Buffer.alloc(Number(length));
+    readSync(file, bytes, 0, bytes.length, Number(position));
+    return bytes;
+  };
+  const header = read(0, 64);
+  const size = header.readUInt16LE(54);
+  const table = read(header.readBigUInt64LE(32), size * header.readUInt16LE(56));
+  for (let entry = 0; entry < table.length; entry += size) {
+    if (table.readUInt32LE(entry) !== PT_INTERP) continue;
+    return read(table.readBigUInt64LE(entry + 8), table.readBigUInt64LE(entry + 32)).toString('latin1');
+  }
+  return '';
 }
