@@ -218,6 +218,10 @@ async function hub(t: ExecutionContext): Promise<Hub> {
       response.writeHead(307, { location: `/elsewhere/${name}` }).end();
       return;
     }
+    if (!existsSync(path.join(tiny, name))) {
+      response.writeHead(404).end();
+      return;
+    }
     const content = readFileSync(path.join(tiny, name));
     const etag =
       name === 'config.json' ? { etag: `"${gitHash(content)}"` } : { 'x-linked-etag': `"${sha256(content)}"` };
@@ -315,7 +319,7 @@ test.serial('a model in the shared cache is used without network access', async 
   t.true(err.includes(`weights from ${snapshot}`), err);
 });
 
-test.serial('a sharded model is downloaded by owner and name, with its index', async (t) => {
+test.serial('a sharded model is downloaded by owner and name, with its index and its tokenizer', async (t) => {
   const folder = textFolder(t);
   const tensors = await readSafetensors(path.join(tiny, 'model.safetensors'));
   const remote = path.join(folder, 'remote');
@@ -327,6 +331,7 @@ test.serial('a sharded model is downloaded by owner and name, with its index', a
   const placed = Object.fromEntries([...tensors.keys()].map((name, i) => [name, shard(i % 2)]));
   writeFileSync(path.join(remote, 'model.safetensors.index.json'), JSON.stringify({ weight_map: placed }));
   cpSync(path.join(tiny, 'config.json'), path.join(remote, 'config.json'));
+  for (const name of ['tokenizer.json', 'tokenizer_config.json']) writeFileSync(path.join(remote, name), `"${name}"`);
   const server = createServer((request, response) => {
     const { method, url = '', headers } = request;
     const file = path.join(remote, path.basename(url));
@@ -351,6 +356,9 @@ test.serial('a sharded model is downloaded by owner and name, with its index', a
   t.is(code, 0, err);
   const snapshot = path.join(folder, 'huggingface/hub/models--team--sharded-1.0/snapshots', COMMIT);
   t.true(err.includes(`weights from ${snapshot}`), err);
+  t.true(err.includes(`tokenizer of team/sharded-1.0: ${path.join(snapshot, 'tokenizer.json')}`), err);
+  t.is(readFileSync(path.join(snapshot, 'tokenizer_config.json'), 'utf8'), '"tokenizer_config.json"');
+  t.false(existsSync(path.join(snapshot, 'chat_template.jinja')));
   const settings = ['init=team/sharded-1.0', 'data.text=text.txt'].flatMap((each) => ['--set', each]);
   const { out } = await espalier(folder, 'explain', '--preset', 'debug', ...settings, 'model');
   t.regex(shownAt(out, 'model.n_embd') ?? '', /^model\.n_embd 16 # team\/sharded-1\.0\/config\.json of the Hugging/);
@@ -376,4 +384,8 @@ test.serial('what may be a path is not searched for on the Hub', async (t) => {
     );
   }
   t.regex((await trainFrom(folder, 'team/model')).err, /ESP_PRETRAINED_DOWNLOAD/);
+  t.regex(
+    (await trainFrom(folder, 'gpt3')).err,
+    /gpt3 is neither .* nor a known model; .* with its owner.*ESP_PRETRAINED/,
+  );
 });

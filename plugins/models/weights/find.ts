@@ -11,6 +11,8 @@ import { readSmallJson } from './small-json.js';
 const CONFIG = 'config.json';
 /** Files that mark a folder of weights, even without a `config.json`. */
 const WEIGHTS = /\.(?:safetensors|bin|pt|pth|ckpt|h5|msgpack|gguf)(?:\.index\.json)?$/;
+/** A name without folders. */
+const BARE_NAME = /^\w[\w.-]*$/;
 
 /** A folder of weights, or a Hub model to download. */
 export interface FoundFolder {
@@ -35,7 +37,14 @@ export interface FindRequest {
 export async function findFolder(init: string, { cwd, download }: FindRequest): Promise<FoundFolder | undefined> {
   const local = localFolder(init, cwd);
   if (local !== undefined) return folderAt(local, path.join(init, CONFIG));
-  if (!isHubName(init) || isPath(init, cwd)) return undefined;
+  if (isPath(init, cwd)) return undefined;
+  if (BARE_NAME.test(init) && !isHubName(init)) {
+    throw refusal(
+      `init: ${init} is neither an existing path nor a known model`,
+      `correct the path, or give a model of the Hugging Face Hub with its owner, such as openai-community/gpt2`,
+    );
+  }
+  if (!isHubName(init)) return undefined;
   const source = `${init}/${CONFIG} of the Hugging Face Hub`;
   const folder = download === undefined ? hubFolder(init) : await hubModel(init, download);
   if (folder !== undefined) return folderAt(folder, source);

@@ -17,6 +17,14 @@ const OWNER = 'openai-community';
 const NAME = /^\w[\w.-]{0,95}\/\w[\w.-]{0,95}$/;
 
 const CONFIG_FILE = 'config.json';
+const TOKENIZER_FILE = 'tokenizer.json';
+/** Files next to a tokenizer.json that say which token ends a text, and how conversations are written. */
+const TOKENIZER_CONFIGS = [
+  'tokenizer_config.json',
+  'special_tokens_map.json',
+  'generation_config.json',
+  'chat_template.jinja',
+];
 
 /** Returns true for a possible name of a Hub model: `owner/name`, or a GPT-2 without its owner. */
 export function isHubName(name: string): boolean {
@@ -40,8 +48,8 @@ export function hubFolder(name: string): string | undefined {
 }
 
 /**
- * Returns the folder of a Hub model with `config.json` and safetensors, after downloading it if necessary into the
- * cache that Hugging Face's libraries share. An interrupted download is continued, and size and hash are checked before
+ * Returns the folder of a Hub model with `config.json`, safetensors and, if it has one, its `tokenizer.json`, after
+ * downloading it if necessary into the cache that Hugging Face's libraries share. An interrupted download is continued, and size and hash are checked before
  * a file gets its name. `HF_ENDPOINT` replaces https://huggingface.co, `HF_TOKEN` is an account's token, `HF_HUB_CACHE`
  * and `HF_HOME` set another cache, and `HF_HUB_OFFLINE` disables downloads.
  * @throws UsageError saying how to do without
@@ -67,6 +75,10 @@ export async function hubModel(name: string, log: (line: string) => void): Promi
     if (!(await isThere(() => get(WEIGHTS_FILE)))) {
       const index = path.join(await get(INDEX_FILE), INDEX_FILE);
       for (const shard of await shardsOf(index)) await get(shard);
+    }
+    if (await isThere(() => get(TOKENIZER_FILE))) {
+      for (const file of TOKENIZER_CONFIGS) await isThere(() => get(file));
+      log(`tokenizer of ${name}: ${path.join(snapshot, TOKENIZER_FILE)}`);
     }
     await cache.setMain(path.basename(snapshot));
     return snapshot;
