@@ -109,6 +109,13 @@ export interface PluginClass {
   mayHaveGpu?(): boolean;
   /** Engines only: installs it on this machine (`espalier engine install`). */
   install?(request: InstallRequest): Promise<void>;
+  /**
+   * Engines only: compares what it computes here with engine cpu, and records that they agree
+   * (`espalier doctor --parity`).
+   * @returns what was compared
+   * @throws EspalierError naming the first difference
+   */
+  checkParity?(): Promise<string>;
 }
 
 export interface InstallRequest {

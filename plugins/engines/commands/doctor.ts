@@ -2,6 +2,7 @@ import type { Command } from 'commander';
 import { print, type CommandDefinition } from '../../command-line/contract.js';
 import type { EngineProbe } from '../../../core/index.js';
 import type { ProbedEngine } from '../choice/choice.js';
+import type { CheckedEngine } from '../parity/check.js';
 import type { Peak } from '../peak/peak.js';
 import type { Repair } from '../repair/repair.js';
 
@@ -12,12 +13,12 @@ function define(command: Command): void {
     .description('say which engines work here, and why the others do not')
     .option('--peak', 'measure what each engine reaches here, which the metric `mfu` is a share of')
     .option('--fix', 'install what this machine can without downloads, such as the native engine with a compiler')
-    .option('--parity', 'compare the device of engine xla with engine cpu; if it agrees, engine: auto takes it')
+    .option('--parity', 'compare engines for devices with engine cpu; engine: auto takes one that agrees')
     .option('--json', 'print JSON')
     .action(async (flags: { fix?: boolean; json?: boolean; parity?: boolean; peak?: boolean }) => {
       const { brokenEngines, isOnGpu, probeEngines, shortName, showPrecision } = await import('../choice/choice.js');
       const { showFlops } = await import('../peak/peak.js');
-      const parity = flags.parity === true ? await (await import('../xla/parity.js')).checkParity() : undefined;
+      const parity = flags.parity === true ? await checkParity() : undefined;
       const probed = await probeEngines();
       const fixes = flags.fix === true ? await fix(probed, flags.json === true) : undefined;
       const now = fixes === undefined || fixes.length === 0 ? probed : await probeEngines();
@@ -40,7 +41,7 @@ function define(command: Command): void {
           ),
           ...(fixes?.length === 0 ? [NOTHING_TO_FIX] : []),
           ...engines.flatMap(({ advice }) => advice ?? []),
-          ...(parity === undefined ? [] : [`parity: ${parity}`]),
+          ...(parity ?? []).map(({ engine, compared }) => `parity: engine ${engine}: ${compared}`),
           ...(peaks ?? []).map(
             ({ engine, description, flops, busy }) =>
               `  peak   ${engine.padEnd(12)} ${showFlops(flops)} (${description})${busy ? ', while other programs were computing: it may be too low' : ''}`,
@@ -52,6 +53,12 @@ function define(command: Command): void {
 
 const NOTHING_TO_FIX =
   'nothing to fix: where an engine does not work, it needs a download or another program; its line says what to do';
+
+async function checkParity(): Promise<readonly CheckedEngine[]> {
+  const { probeEngines } = await import('../choice/choice.js');
+  const { checkEngines } = await import('../parity/check.js');
+  return checkEngines(await probeEngines());
+}
 
 /** Installs what can be installed, with its progress on standard error if standard output is JSON. */
 async function fix(engines: readonly ProbedEngine[], json: boolean): Promise<readonly Repair[]> {

@@ -18,7 +18,7 @@ import type { XlaBackend } from './backend.js';
 import { autoPrecision, describeDevice, openDevice } from './device.js';
 import { findLibrary, isForGpu } from './find.js';
 import { registerXlaBackend } from './kernels/index.js';
-import { hasParity } from './parity.js';
+import { checkParity, hasParity } from './parity.js';
 import { recordKernels } from './recording.js';
 
 const LONG_MS = 1000;
@@ -55,6 +55,10 @@ export default class XlaEngine implements Engine {
     // Imported here, because choosing an engine loads every engine's module.
     const { installXla } = await import('./install/install.js');
     await installXla(request);
+  }
+
+  static checkParity(): Promise<string> {
+    return checkParity();
   }
 
   readonly name = 'xla';
