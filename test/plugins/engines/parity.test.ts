@@ -5,6 +5,7 @@ import { checkEngines } from '../../../plugins/engines/parity/check.js';
 
 function engine(name: string, works: boolean, compared?: string): ProbedEngine {
   class Fake {
+    readonly backend = name;
     static checkParity?: () => Promise<string>;
   }
   if (compared !== undefined) Fake.checkParity = () => Promise.resolve(compared);
