@@ -29,7 +29,10 @@ const METRIC = 'val/bits_per_byte';
       unit: 'bits',
       what: 'validation loss over adjacent windows, per UTF-8 byte of text',
     },
-    [`${METRIC}/*`]: { unit: 'bits', what: 'the same for a named set of `data.validation`' },
+    [`${METRIC}/*`]: {
+      unit: 'bits',
+      what: 'loss on a named set of `data.validation` over adjacent windows, per UTF-8 byte of text',
+    },
   },
 })
 export default class BitsPerByte implements Evaluator {

@@ -19,7 +19,10 @@ const METRIC = 'val/perplexity';
   config: validationOptions,
   metrics: {
     [METRIC]: { unit: '', what: 'exp of the mean validation loss over adjacent windows' },
-    [`${METRIC}/*`]: { unit: '', what: 'the same for a named set of `data.validation`' },
+    [`${METRIC}/*`]: {
+      unit: '',
+      what: 'exp of the mean loss on a named set of `data.validation` over adjacent windows',
+    },
   },
 })
 export default class Perplexity implements Evaluator {

@@ -231,6 +231,10 @@ withChromium.serial('only charts near the screen are drawn, with what was chosen
   await last.locator('.frame').focus();
   await last.locator('.frame').press('End');
   t.regex(await last.locator('[aria-live]').innerText(), /^tokens 400: /);
+  await page.evaluate(`dispatchEvent(new Event('beforeprint'))`);
+  await holds(page, `document.querySelectorAll('#charts .chart:not(:has(canvas))').length === 0`);
+  await page.evaluate(`dispatchEvent(new Event('afterprint'))`);
+  t.is(await page.locator(`[aria-labelledby="${LOSS}"] canvas`).count(), 0);
   t.deepEqual(complaints, []);
 });
 

@@ -12,6 +12,12 @@ const EMBEDDING = 'analysis/embedding';
 const RANK = 'analysis/rank';
 const ATTENTION = 'analysis/attention';
 
+const SIMILARITY = 'cosine similarity of pairs of token embeddings';
+const NEIGHBOURS = 'number of neighbours of a token: other tokens with a cosine similarity above 0.7';
+const NORMALISED = 'entropy of the attention weights as a share of the maximum for its row';
+
+const rankOf = (matrix: string): string => `share of the singular values of the ${matrix} that hold 98 % of the energy`;
+
 const clocked = (unit: string, what: string): MetricTable[string] => ({ unit, what, clock: true });
 
 /**
@@ -19,34 +25,28 @@ const clocked = (unit: string, what: string): MetricTable[string] => ({ unit, wh
  */
 export const metrics: MetricTable = {
   [`${EMBEDDING}/tokens`]: clocked('tokens', 'token embeddings that are compared'),
-  [`${EMBEDDING}/cosine_mean`]: clocked('', 'mean cosine similarity of pairs of token embeddings'),
-  [`${EMBEDDING}/cosine_std`]: clocked('', 'standard deviation of that cosine similarity'),
-  [`${EMBEDDING}/cosine_p10`]: clocked('', '10th percentile of that cosine similarity'),
-  [`${EMBEDDING}/cosine_p90`]: clocked('', '90th percentile of that cosine similarity'),
-  [`${EMBEDDING}/neighbours_mean`]: clocked(
-    'tokens',
-    'mean number of neighbours of a token: other tokens with a cosine similarity above 0.7',
-  ),
-  [`${EMBEDDING}/neighbours_p10`]: clocked('tokens', '10th percentile of that number of neighbours'),
-  [`${EMBEDDING}/neighbours_p90`]: clocked('tokens', '90th percentile of that number of neighbours'),
-  [`${EMBEDDING}/neighbours_p99`]: clocked('tokens', '99th percentile of that number of neighbours'),
+  [`${EMBEDDING}/cosine_mean`]: clocked('', `mean ${SIMILARITY}`),
+  [`${EMBEDDING}/cosine_std`]: clocked('', `standard deviation of the ${SIMILARITY}`),
+  [`${EMBEDDING}/cosine_p10`]: clocked('', `10th percentile of the ${SIMILARITY}`),
+  [`${EMBEDDING}/cosine_p90`]: clocked('', `90th percentile of the ${SIMILARITY}`),
+  [`${EMBEDDING}/neighbours_mean`]: clocked('tokens', `mean ${NEIGHBOURS}`),
+  [`${EMBEDDING}/neighbours_p10`]: clocked('tokens', `10th percentile of the ${NEIGHBOURS}`),
+  [`${EMBEDDING}/neighbours_p90`]: clocked('tokens', `90th percentile of the ${NEIGHBOURS}`),
+  [`${EMBEDDING}/neighbours_p99`]: clocked('tokens', `99th percentile of the ${NEIGHBOURS}`),
   'analysis/drift/embedding': clocked(
     '',
     'mean cosine similarity of token embeddings with those of the previous analysis, after alignment',
   ),
-  [`${RANK}/query`]: clocked(
-    'share',
-    'share of the query projection’s singular values that hold 98 % of the energy, mean over layers',
-  ),
-  [`${RANK}/key`]: clocked('share', 'the same, for the key projection'),
-  [`${RANK}/value`]: clocked('share', 'the same, for the value projection'),
-  [`${RANK}/ffn_up`]: clocked('share', 'the same, for the MLP’s first projection'),
-  [`${RANK}/ffn_down`]: clocked('share', 'the same, for the MLP’s second projection'),
-  [`${RANK}/*/layer_*`]: clocked('share', 'the same, for one layer, counted from 0'),
+  [`${RANK}/query`]: clocked('share', `${rankOf('query projection')}, mean over layers`),
+  [`${RANK}/key`]: clocked('share', `${rankOf('key projection')}, mean over layers`),
+  [`${RANK}/value`]: clocked('share', `${rankOf('value projection')}, mean over layers`),
+  [`${RANK}/ffn_up`]: clocked('share', `${rankOf('MLP’s first projection')}, mean over layers`),
+  [`${RANK}/ffn_down`]: clocked('share', `${rankOf('MLP’s second projection')}, mean over layers`),
+  [`${RANK}/*/layer_*`]: clocked('share', rankOf('projection of one layer, counted from 0,')),
   [`${ATTENTION}/entropy`]: clocked('nats', 'entropy of the attention weights, mean over rows, heads and layers'),
-  [`${ATTENTION}/entropy_normalised`]: clocked('share', 'that entropy as a share of the maximum for its row'),
+  [`${ATTENTION}/entropy_normalised`]: clocked('share', `${NORMALISED}, mean over rows, heads and layers`),
   [`${ATTENTION}/entropy/layer_*`]: clocked('nats', 'entropy of the attention weights of one layer, counted from 0'),
-  [`${ATTENTION}/entropy_normalised/layer_*`]: clocked('share', 'that entropy as a share of the maximum for its row'),
+  [`${ATTENTION}/entropy_normalised/layer_*`]: clocked('share', `${NORMALISED}, in one layer, counted from 0`),
   'analysis/seconds': clocked('s', 'time of the analysis, which runs while training continues'),
   'analysis/cpu_seconds': clocked('s', 'CPU time of the analysis'),
 };

@@ -55,6 +55,7 @@ export class ChartCard {
   /** Lowest and highest value of the vertical axis, shared with related charts; undefined: those of the lines. */
   #range: [number, number] | undefined;
   #isNear = false;
+  #isPrinted = false;
   /** What was drawn last, apart from the data; empty if nothing is. */
   #look = '';
 
@@ -129,23 +130,33 @@ export class ChartCard {
     this.#chart.emphasize(run);
   }
 
+  /** Draws the chart wherever it is while the page is printed. */
+  print(isPrinted: boolean): void {
+    this.#isPrinted = isPrinted;
+    this.#showOrClear();
+  }
+
   /** Watches whether the card is near the screen, and its width. */
   #watch(): void {
     const seen = (entries: readonly IntersectionObserverEntry[]): void => {
       this.#isNear = entries.at(-1)?.isIntersecting === true;
-      if (this.#isNear) {
-        this.#show();
-        return;
-      }
-      this.#chart.clear();
-      this.#cursor.leave();
-      this.#look = '';
+      this.#showOrClear();
     };
     new IntersectionObserver(seen, { rootMargin: NEAR }).observe(this.root);
     new ResizeObserver(() => {
       this.#chart.resize();
       void this.#ask();
     }).observe(this.#plot);
+  }
+
+  #showOrClear(): void {
+    if (this.#isNear || this.#isPrinted) {
+      this.#show();
+      return;
+    }
+    this.#chart.clear();
+    this.#cursor.leave();
+    this.#look = '';
   }
 
   #show(): void {
@@ -166,7 +177,7 @@ export class ChartCard {
 
   async #ask(): Promise<void> {
     // In a folded section the plot has no width.
-    if (!this.#isNear || this.#plot.clientWidth === 0) return;
+    if (!(this.#isNear || this.#isPrinted) || this.#plot.clientWidth === 0) return;
     const { axis, smoothing, zoom } = this.#content.view;
     const [from, to] = zoom ?? [];
     // Rounded up, so that resizing the window does not send a request for every pixel.
@@ -175,7 +186,7 @@ export class ChartCard {
   }
 
   #draw(): void {
-    if (!this.#isNear) return;
+    if (!(this.#isNear || this.#isPrinted)) return;
     const { runs, view } = this.#content;
     const lines = this.#lines.flatMap((line) => {
       const answer = this.#data.get(line.key);

@@ -27,7 +27,16 @@ export class Charts {
     private readonly source: Source,
     private readonly sections: Sections,
     private readonly onZoom: (range: [number, number] | undefined) => void,
-  ) {}
+  ) {
+    for (const [event, isPrinted] of [
+      ['beforeprint', true],
+      ['afterprint', false],
+    ] as const) {
+      addEventListener(event, () => {
+        for (const { card } of this.#cards.values()) card.print(isPrinted);
+      });
+    }
+  }
 
   update(runs: readonly ShownRun[], view: View): void {
     this.#layOut(chartSections(metricsOf(runs, view.metrics)), emptyWords(runs, view));

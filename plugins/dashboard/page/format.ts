@@ -30,6 +30,11 @@ export function formatValue(value: number | null, unit: string): string {
   return unit === '' ? formatNumber(value) : `${formatNumber(value)} ${unit}`;
 }
 
+/** Formats a time given in ISO 8601, as the browser's language does. */
+export function formatTime(time: string): string {
+  return new Date(time).toLocaleString(undefined, { dateStyle: 'medium', timeStyle: 'short' });
+}
+
 /** Formats seconds: `1 h 02 min`, `3 min 20 s`, `4.5 s`. */
 export function formatDuration(seconds: number): string {
   const tenths = Math.round(10 * seconds);

@@ -1,7 +1,7 @@
 import { element, table } from './dom.js';
-import { formatCount, formatDuration, formatNumber, formatValue } from './format.js';
+import { formatCount, formatDuration, formatNumber, formatTime, formatValue } from './format.js';
 import { nameOf, PLUGIN_SHARE, SECTION_TIME } from './metric-names.js';
-import type { RunDetails, RunSummary, ScheduleStep, Start, Status } from './protocol.js';
+import type { RunDetails, RunSummary, ScheduleStep, Status } from './protocol.js';
 import { bestLoss, statusWords } from './run-columns.js';
 
 /** Title, value, and small print below. */
@@ -96,7 +96,13 @@ export function startsPanel({ starts }: RunDetails): HTMLElement[] {
     ['from iteration', ...starts.map(({ iteration }) => formatCount(iteration))],
     ...names.map((name) => [name, ...starts.map(({ environment }) => environment[name] ?? '')]),
   ];
-  return [element('div', { class: 'card scroll' }, table('Starts of the run', ['', ...starts.map(startTime)], rows))];
+  return [
+    element(
+      'div',
+      { class: 'card scroll' },
+      table('Starts of the run', ['', ...starts.map(({ time }) => formatTime(time))], rows),
+    ),
+  ];
 }
 
 /** Makes the table of every metric's last, lowest and highest value. */
@@ -140,8 +146,4 @@ function bar(share: number): HTMLElement {
   const filled = element('span', { class: 'bar' });
   filled.style.setProperty('--share', `${String(100 * share)}%`);
   return filled;
-}
-
-function startTime({ time }: Start): string {
-  return new Date(time).toLocaleString(undefined, { dateStyle: 'medium', timeStyle: 'short' });
 }

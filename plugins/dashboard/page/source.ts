@@ -1,3 +1,4 @@
+import { formatTime } from './format.js';
 import type { ReportData, RunDetails, RunSummary, SeriesAnswer, SeriesQuery } from './protocol.js';
 import { CLOCK, selectSeries } from './series.js';
 
@@ -80,7 +81,7 @@ export class ReportSource implements Source {
 
   watch(onRuns: (runs: readonly RunSummary[]) => void, onConnection: OnConnection): void {
     const { run, made, espalier } = this.data;
-    onConnection('report', `Report of ${new Date(made).toLocaleString()}, espalier ${espalier}`);
+    onConnection('report', `Report of ${formatTime(made)}, espalier ${espalier}`);
     onRuns([run]);
   }
 

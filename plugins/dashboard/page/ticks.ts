@@ -31,7 +31,8 @@ export function formatTicks(ticks: readonly number[]): string[] {
   const largest = Math.max(...sizes);
   if (sizes.length < 2 || largest / Math.min(...sizes) > MOST_RATIO) return ticks.map(formatTick);
   const step = Math.min(...ticks.slice(1).map((tick, at) => tick - (ticks[at] ?? tick)));
-  if (largest >= 1e12 || (largest <= SMALL && step < SMALL_STEP)) return ticks.map(asPower);
+  // The step is not exact.
+  if (largest >= 1e12 || (largest <= SMALL && step < 0.999 * SMALL_STEP)) return ticks.map(asPower);
   const [by, suffix] = unitOf(largest);
   const digits = Math.max(0, -Math.floor(Math.log10(step / by)) + 1);
   return ticks.map((tick) => scaled(tick, by, suffix, digits));

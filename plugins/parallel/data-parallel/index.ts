@@ -49,7 +49,11 @@ const GRACE_MS = 2000;
       what: 'mean time of an iteration in which rank 0 averaged gradients, waiting for other ranks included',
       clock: true,
     },
-    'ranks/communication_share': { unit: 'share', what: 'the same, of the time of the iterations', clock: true },
+    'ranks/communication_share': {
+      unit: 'share',
+      what: 'share of the iterations’ time in which rank 0 averaged gradients, waiting for other ranks included',
+      clock: true,
+    },
   },
 })
 export default class DataParallel implements EarlyGradients {

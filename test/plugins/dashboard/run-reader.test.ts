@@ -79,7 +79,7 @@ test('a run whose folder is claimed by a living process is training', async (t) 
   t.is(reader.summary().status, 'interrupted');
 });
 
-test('the schedule comes from the config until an operation tells of it, and goes back with the run', async (t) => {
+test('the schedule comes from the config until an operation logs it, and is rolled back with the run', async (t) => {
   const folder = emptyFolder(t);
   const config = 'plugins: { scaling-schedule: { operations: [{ name: widen_mlp, value: 2, trigger_loss: 3 }] } }\n';
   writeRun(folder, { iterations: range(1, 10), config });

@@ -176,7 +176,7 @@ test('if a port is taken, the next one is used; a host that is not this machine 
   await t.throwsAsync(served(t, { host: '192.0.2.1' }), { message: /cannot listen at 192\.0\.2\.1/ });
 });
 
-test('a page can be served from a thread of its own, which tells what is wrong', async (t) => {
+test('a page can be served from a worker thread, which reports errors', async (t) => {
   const folder = emptyFolder(t);
   writeRun(folder, { iterations: [1] });
   const runs = [{ name: 'run', folder }];
