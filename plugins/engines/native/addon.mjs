@@ -62,12 +62,12 @@ export function loadPrebuilt() {
   const { version: wanted } = described(path.join(here, '..', '..', '..', 'package.json'));
   const { version, sha256 } = described(file);
   if (version !== wanted) {
-    throw new Error(`${prebuiltPackage} has version ${version}, and espalier ${wanted}: install them again`);
+    throw new Error(`${prebuiltPackage} has version ${version}, and espalier ${wanted}`);
   }
   // Loading a file that was cut off would end the process without a message.
   const addon = path.join(path.dirname(file), addonName);
   if (!existsSync(addon) || sha256Of(addon) !== sha256) {
-    throw new Error(`${prebuiltPackage} is damaged: ${addon} is not the file that was published; install it again`);
+    throw new Error(`${prebuiltPackage} is damaged: ${addon} is not the file that was published`);
   }
   return { addon: opened(prebuiltPackage, addon), origin: `prebuilt, ${prebuiltPackage} ${version}` };
 }
