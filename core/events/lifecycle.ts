@@ -87,7 +87,7 @@ export const lifecycle = defineEvents({
     },
   },
   'step:ready': {
-    when: 'before clipping and the optimizer step, when the gradients are final; left out of a step with a finite norm that an engine computes at once, if every listener does without it (`On`)',
+    when: 'before clipping and the optimizer step, when the gradients are final; left out of a step with a finite loss and norm that an engine computes at once, if every listener does without it (`On`)',
     payload: {
       iteration: field<number>('its number, from 0'),
       loss: field<number>('mean training loss over its counted targets, of all micro-batches and ranks, nats'),

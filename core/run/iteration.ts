@@ -1,7 +1,7 @@
 import type { LearningRate, Optimizer } from '../contracts/optimizer.js';
 import type { GradientsReady, IterationEnd, StepReady } from '../events/lifecycle.js';
 import { EspalierError } from '../errors.js';
-import { globalNorm, tf, unreadNorm, useEngine } from '../tf.js';
+import { accumulateAll, globalNorm, tf, unreadNorm, useEngine } from '../tf.js';
 import { passBatches, type MicroBatchParts, type PassedBatches } from './micro-batches.js';
 import type { PassReplay } from './pass-replay.js';
 import { trainableParameters } from './step.js';
@@ -78,7 +78,7 @@ async function takeStep(
 
 /**
  * Takes the step before its loss and norm are read, if the engine gains by that and no listener needs them before.
- * @returns undefined if the step is still to be taken: also if the norm is not finite, so that listeners can decide then
+ * @returns undefined if the step is still to be taken: also if loss or norm is not finite, so that listeners can decide
  */
 function takeUnreadStep(
   { config, bus, engine, model, optimizer, ranks, early, sections }: IterationParts,
@@ -88,10 +88,11 @@ function takeUnreadStep(
 ): StepResult | undefined {
   if (engine.defers !== true || optimizer.stepUnread === undefined || ranks.size > 1 || early?.wanted === true)
     return undefined;
-  if (bus.isNeeded('gradients:ready') || bus.isNeeded('step:ready') || gradients.size === 0) return undefined;
+  const events = ['micro-batch:end', 'gradients:ready', 'step:ready'] as const;
+  if (events.some((event) => bus.isNeeded(event)) || gradients.size === 0) return undefined;
   useEngine(engine);
   const parameters = trainableParameters(model);
-  const norm = sections.measure('clipping', () => unreadNorm([...gradients.values()]));
+  const norm = sections.measure('clipping', () => checkedNorm([...gradients.values()], passed.unread));
   const step = { parameters, gradients, learningRate, gradClip: config.grad_clip, gradNorm: norm };
   const takeBack = sections.measure('optimizer', () => optimizer.stepUnread?.(step));
   // Else the engine would keep them.
@@ -104,6 +105,14 @@ function takeUnreadStep(
   takeBack?.();
   passed.again();
   return undefined;
+}
+
+/** Returns the gradients' norm, to the last bit, or NaN if a loss is not finite. */
+function checkedNorm(gradients: readonly tf.Tensor[], losses: readonly tf.Tensor[]): tf.Scalar {
+  const zeros = losses.length === 0 ? [] : accumulateAll([], losses, 0);
+  const norm = unreadNorm([...gradients, ...zeros]);
+  tf.dispose(zeros);
+  return norm;
 }
 
 function lossesOf(

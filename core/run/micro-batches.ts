@@ -8,11 +8,11 @@ import type { EarlyGradients, Ranks } from '../contracts/ranks.js';
 import type { EventBus } from '../events/bus.js';
 import type { BatchReady, GradientsReady } from '../events/lifecycle.js';
 import type { Slot } from '../plugins/plugin.js';
-import { useEngine } from '../tf.js';
+import { type tf, useEngine } from '../tf.js';
 import { shareOfRank } from './batches.js';
 import type { PassReplay } from './pass-replay.js';
 import type { Sections } from './sections.js';
-import { microBatchStep, scaleSums, type StepLosses } from './step.js';
+import { microBatchStep, scaleSums, type StepLosses, type UnreadLosses } from './step.js';
 import type { Tunables } from './tunables.js';
 
 /** What micro-batches need from the run's container. */
@@ -38,6 +38,8 @@ export interface PassedBatches {
    * per rank, whose mean over ranks is the loss, and then the same for each loss term.
    */
   readonly readLosses: () => readonly number[];
+  /** Losses of micro-batches with counted targets that nobody has read. */
+  readonly unread: readonly tf.Tensor[];
   /** Computes the gradients once more, into the map of the iteration, which is empty. */
   readonly again: () => void;
   /** Names of the loss terms. */
@@ -65,8 +67,8 @@ export async function passBatches(
   const whole = batchSize * model.blockSize;
   const inParts = trainingLoss.inParts();
   const sums = [0, ...inParts.terms.map(() => 0)];
-  const unread: (() => void)[] = [];
-  const computed: (() => () => StepLosses)[] = [];
+  const unread: { readonly losses: UnreadLosses; readonly weight: number }[] = [];
+  const computed: (() => UnreadLosses)[] = [];
   const add = ({ loss, terms }: StepLosses, ofBatch: number): void => {
     // Without counted targets the losses may be NaN.
     if (ofBatch === 0) return;
@@ -105,15 +107,15 @@ export async function passBatches(
         early: early?.wanted === true && isLast ? early : undefined,
         inParts: isInParts ? inParts : undefined,
       };
-      const compute = (): (() => StepLosses) => {
+      const compute = (): UnreadLosses => {
         if (factor !== 1) scaleSums(gradients, 1 / factor);
         const ofMean = own.weight / whole / factor / accumulation;
         return microBatchStep(passes, drawn.batch, ofMean, gradients, options);
       };
       computed.push(compute);
-      const read = compute();
-      if (bus.isNeeded('micro-batch:end')) add((losses = read()), own.weight);
-      else unread.push(() => add(read(), own.weight));
+      const made = compute();
+      if (bus.isNeeded('micro-batch:end')) add((losses = made.read()), own.weight);
+      else unread.push({ losses: made, weight: own.weight });
     }
     tokens += ranks.size * drawn.batch.inputs.length;
     await bus.dispatch('micro-batch:end', {
@@ -127,13 +129,14 @@ export async function passBatches(
     if (!isLast) await nextTurn();
   }
   const readLosses = (): number[] => {
-    for (const take of unread.splice(0)) take();
+    for (const { losses, weight: ofBatch } of unread.splice(0)) add(losses.read(), ofBatch);
     return sums.map((sum) => sum / weight);
   };
   const again = (): void => {
-    for (const compute of computed) compute()();
+    for (const compute of computed) compute().read();
   };
-  return { readLosses, again, terms: inParts.terms, tokens, targets: allTargets };
+  const counts = unread.filter(({ weight: ofBatch }) => ofBatch > 0).map(({ losses }) => losses.loss);
+  return { readLosses, unread: counts, again, terms: inParts.terms, tokens, targets: allTargets };
 }
 
 /**

@@ -30,11 +30,18 @@ export interface StepLosses {
   readonly tokenLosses: Float32Array | undefined;
 }
 
+/** Losses that nobody has waited for. */
+export interface UnreadLosses {
+  readonly loss: tf.Tensor;
+  /** Waits for the losses and frees them. Call it once. */
+  read(): StepLosses;
+}
+
 /**
  * Runs forward and backward of one micro-batch.
  * @param share factor for its mean gradient in `sums`; 0 adds nothing, even if the gradient is NaN (no counted targets)
  * @param sums gradients so far, by parameter name; replaced by kept tensors, which the caller disposes
- * @returns waits for its losses, not multiplied by `share`, and frees them
+ * @returns its losses, not multiplied by `share`
  */
 export function microBatchStep(
   passes: PassReplay,
@@ -42,7 +49,7 @@ export function microBatchStep(
   share: number,
   sums: Map<string, tf.Tensor>,
   { pass, sections = new Sections(), early, inParts }: StepOptions = {},
-): () => StepLosses {
+): UnreadLosses {
   const { model } = passes;
   const termCount = inParts?.terms.length ?? 0;
   const unread = tf.tidy(() => {
@@ -102,13 +109,16 @@ export function microBatchStep(
       end();
     }
   });
-  return () => {
+  const [first] = unread;
+  if (first === undefined) throw new Error('a pass gave no loss');
+  const read = (): StepLosses => {
     const [loss, ...others] = unread.map((each) => each.dataSync<'float32'>());
     const numbers = others.slice(0, termCount).map((each) => each[0] ?? NaN);
     const tokenLosses = others[termCount]?.slice();
     tf.dispose(unread);
     return { loss: loss?.[0] ?? NaN, terms: numbers, tokenLosses };
   };
+  return { loss: first, read };
 }
 
 /**

@@ -57,7 +57,7 @@ function documentsOf({ documents, blockSize }: Shape): Pick<Batch, 'documents'> 
 /** Forward, backward, clip to 1.0, AdamW. */
 function step(): void {
   const gradients = new Map<string, tf.Tensor>();
-  microBatchStep(passes, batch, 1, gradients, { pass: { iteration: 0, microBatch: 0 } })();
+  microBatchStep(passes, batch, 1, gradients, { pass: { iteration: 0, microBatch: 0 } }).read();
   optimizer.step({ parameters: trainableParameters(model), gradients, learningRate: 1e-3, gradClip: 1 });
   for (const gradient of gradients.values()) gradient.dispose();
 }

@@ -67,7 +67,7 @@ async function losses(engine: string, precision: string): Promise<number[]> {
       const losses = microBatchStep(passes, batch, 1, gradients, { pass: { iteration, microBatch: 0 } });
       optimizer.step({ parameters: trainableParameters(gpt), gradients, learningRate: 1e-2, gradClip: 1 });
       for (const gradient of gradients.values()) gradient.dispose();
-      return losses().loss;
+      return losses.read().loss;
     });
   } finally {
     await run.dispose();

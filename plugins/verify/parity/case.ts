@@ -133,8 +133,8 @@ function trainSteps(
     let loss = 0;
     for (let microBatch = 0; microBatch < accum; microBatch++) {
       const batch = batchAt(batches, iteration * accum + microBatch);
-      const read = microBatchStep(passes, batch, 1 / accum, gradients, { pass: { iteration, microBatch } });
-      loss += read().loss / accum;
+      const losses = microBatchStep(passes, batch, 1 / accum, gradients, { pass: { iteration, microBatch } });
+      loss += losses.read().loss / accum;
     }
     if (iteration === 0) {
       for (const [name, gradient] of gradients)

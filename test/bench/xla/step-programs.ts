@@ -56,7 +56,7 @@ export async function stepPrograms(
         gradNorm,
       });
       for (const gradient of gradients.values()) gradient.dispose();
-      losses();
+      losses.read();
       gradNorm.dispose();
     }
     return [...client.ran];
