@@ -1,5 +1,5 @@
 import path from 'node:path';
-import test, { type ExecutionContext } from 'ava';
+import type { ExecutionContext } from 'ava';
 import { createRun, Model, type Run, tf } from '../../../../core/index.js';
 import { engineNeed, needing } from '../../../needs.js';
 import { textFolder } from '../../../text.js';
