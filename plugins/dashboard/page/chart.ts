@@ -1,21 +1,15 @@
 import uPlot from 'uplot';
 import { joined, nearestPoint } from './aligned-lines.js';
 import type { ChartLine } from './card-lines.js';
-import type { Axis } from './protocol.js';
+import { axesOf, roomAtRight, type AxesLook } from './chart-axes.js';
 import { themeColour } from './theme-colours.js';
-import { formatTicks, formatTimeTick, logTicks, TIME_STEPS } from './ticks.js';
 
-export interface ChartLook {
-  readonly axis: Axis;
-  readonly log: boolean;
-  readonly unit: string;
+export interface ChartLook extends AxesLook {
   readonly height: number;
   /** The visible part of the horizontal axis; undefined: all. */
   readonly zoom: readonly [number, number] | undefined;
   /** Lowest and highest value of the vertical axis; undefined: those of the lines. */
   readonly values: readonly [number, number] | undefined;
-  /** Whether there is little room for labels. */
-  readonly isSmall: boolean;
 }
 
 /** Where the cursor is. */
@@ -34,7 +28,6 @@ export interface ChartCallbacks {
   readonly onZoom: (range: [number, number] | undefined) => void;
 }
 
-const FONT = '12px system-ui, sans-serif';
 const DASH = [4, 4];
 /** Factor on the opacity of other runs' lines while the pointer is on one run. */
 const FADED = 0.12;
@@ -135,22 +128,14 @@ export class Chart {
     return min === undefined || max === undefined ? undefined : [min, max];
   }
 
-  #options(lines: readonly ChartLine[], { axis, log, unit, height, isSmall }: ChartLook): uPlot.Options {
+  #options(lines: readonly ChartLine[], look: ChartLook): uPlot.Options {
     const { onCursor, onZoom } = this.callbacks;
-    const axisLook = {
-      stroke: () => themeColour('--muted'),
-      grid: { stroke: () => themeColour('--grid'), width: 1 },
-      ticks: { stroke: () => themeColour('--grid'), width: 1, size: 4 },
-      font: FONT,
-    };
-    const isTime = axis === 'time';
-    const isShare = unit === 'share';
+    const { axis, log, height } = look;
     return {
       width: Math.max(LEAST_WIDTH, this.host.clientWidth),
       height,
       legend: { show: false },
-      // Half of the last label is right of the plot.
-      padding: [8, isTime ? 30 : isSmall ? 14 : 20, 0, 0],
+      padding: [8, roomAtRight(look), 0, 0],
       cursor: {
         drag: { x: true, y: false, setScale: false },
         sync: { key: axis, scales: ['x', null] },
@@ -165,21 +150,7 @@ export class Chart {
           range: (_, min, max) => this.#valueRange(min, max, log),
         },
       },
-      axes: [
-        {
-          ...axisLook,
-          values: (_, ticks) => (isTime ? ticks.map(formatTimeTick) : formatTicks(ticks)),
-          ...(isTime ? { incrs: TIME_STEPS } : {}),
-          space: isTime ? 80 : isSmall ? 40 : 60,
-          size: isSmall ? 24 : 32,
-        },
-        {
-          ...axisLook,
-          values: (_, ticks) => valueTexts(ticks, isShare),
-          ...(log ? { splits: (_, __, min, max) => logTicks(min, max), filter: (_, ticks) => ticks } : {}),
-          size: isSmall ? 42 : 60,
-        },
-      ],
+      axes: axesOf(look),
       series: [{}, ...lines.map(lineOptions)],
       hooks: {
         setCursor: [
@@ -235,10 +206,6 @@ function followTouch(plot: uPlot, { pointerType, clientX, clientY }: PointerEven
   if (pointerType !== 'touch') return;
   const { left, top } = plot.over.getBoundingClientRect();
   plot.setCursor({ left: clientX - left, top: clientY - top });
-}
-
-function valueTexts(ticks: readonly number[], isShare: boolean): string[] {
-  return isShare ? formatTicks(ticks.map((tick) => 100 * tick)).map((text) => `${text} %`) : formatTicks(ticks);
 }
 
 function widened(min: number, max: number): [number, number] {

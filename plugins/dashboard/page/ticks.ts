@@ -10,8 +10,6 @@ export const TIME_STEPS: number[] = [
 
 /** Ticks of larger ratios are a log scale's, which has many sizes. */
 const MOST_RATIO = 50;
-/** Most ticks of a log scale, but for parts of powers. */
-const MANY = 8;
 /** Numbers this small are shown as powers of ten, if their distance is, too. */
 const SMALL = 0.01;
 const SMALL_STEP = 0.001;
@@ -38,12 +36,15 @@ export function formatTicks(ticks: readonly number[]): string[] {
   return ticks.map((tick) => scaled(tick, by, suffix, digits));
 }
 
-/** Returns the ticks of a log scale: within a decade at equal distances, else at powers of ten and parts of them. */
-export function logTicks(min: number, max: number): number[] {
+/**
+ * Returns the ticks of a log scale: within a decade at equal distances, else at powers of ten and, of few, between them.
+ * @param room for about this many
+ */
+export function logTicks(min: number, max: number, room: number): number[] {
   const decades = Math.log10(max / min);
-  if (decades < 1) return linearTicks(min, max);
-  const parts = decades <= 2 ? [1, 2, 5] : [1];
-  const stride = Math.ceil(decades / MANY);
+  if (decades < 1) return linearTicks(min, max, room);
+  const parts = 4 * decades <= room ? [1, 2, 5] : 2 * decades <= room ? [1, 3] : [1];
+  const stride = Math.ceil(decades / room);
   const first = stride * Math.floor(Math.log10(min) / stride);
   const powers = Array.from({ length: Math.ceil(decades / stride) + 2 }, (_, at) => first + stride * at);
   return powers
@@ -51,8 +52,8 @@ export function logTicks(min: number, max: number): number[] {
     .filter((tick) => tick >= min && tick <= max);
 }
 
-function linearTicks(min: number, max: number): number[] {
-  const least = (max - min) / MANY;
+function linearTicks(min: number, max: number, room: number): number[] {
+  const least = (max - min) / room;
   const power = 10 ** Math.floor(Math.log10(least));
   const step = ([1, 2, 5].find((part) => part * power >= least) ?? 10) * power;
   const first = Math.ceil(min / step);
