@@ -12,10 +12,11 @@ export {
   foundClass,
   loadAll,
   loadBuiltIns,
+  pluginPackages,
   type BrokenPlugin,
   type FoundPlugin,
 } from './families/load.js';
-export { findNamed, findPlugin, findQuietly } from './families/resolve.js';
+export { findNamed, findPlugin, findQuietly, pathAdvice } from './families/resolve.js';
 export { isPluginPath, pluginPathFrom, relativePath } from './families/plugin-path.js';
 export { isDeclaration } from './families/packages.js';
 export { importOutside } from './families/outside.js';

@@ -1,6 +1,8 @@
 import type { ComposedConfig } from './composed.js';
 import type { Finding } from './findings.js';
+import type { UsageError } from '../errors.js';
 import type { FoundPlugin } from '../families/load.js';
+import type { Slot } from '../plugins/plugin.js';
 import { required } from '../families/provided.js';
 
 /** The sources of a config, weakest first. */
@@ -33,9 +35,11 @@ export interface Configs {
    * Returns the findings with suggestions: other trainers' names for a setting, and keys written in the wrong place.
    */
   withHints(findings: readonly Finding[], composed: ComposedConfig, cwd: string): Promise<readonly Finding[]>;
+  /** Returns the error for a name that no plugin of the slot has, with the nearest names. */
+  unknownPlugin(name: string, cwd: string, slot: Slot | undefined): Promise<UsageError>;
 }
 
 /** Returns the installed implementation. */
 export function configs(): Promise<Configs> {
-  return required<Configs>('configs', ['compose', 'withHints']);
+  return required<Configs>('configs', ['compose', 'withHints', 'unknownPlugin']);
 }

@@ -1,3 +1,6 @@
+import { existsSync } from 'node:fs';
+import path from 'node:path';
+import { configs } from '../config/configs.js';
 import { suggestion } from '../config/nearest.js';
 import { slotKeys } from '../config/slot-keys.js';
 import { UsageError } from '../errors.js';
@@ -11,7 +14,6 @@ import {
   packagedPlugins,
   type FoundPlugin,
 } from './load.js';
-import { pathAdvice, unknownPlugin, wrongSlot } from './unknown.js';
 
 /**
  * Finds and loads a plugin: a built-in one, one of a package that the project depends on, `espalier-plugin-NAME` (or
@@ -22,14 +24,17 @@ import { pathAdvice, unknownPlugin, wrongSlot } from './unknown.js';
  */
 export async function findPlugin(name: string, cwd: string, slot?: Slot, shown = name): Promise<FoundPlugin> {
   const found = await findQuietly(name, cwd, slot, shown);
-  if (found === undefined) throw await unknownPlugin(name, cwd, slot);
+  if (found === undefined) throw await (await configs()).unknownPlugin(name, cwd, slot);
   return fitting(found, shown, slot);
 }
 
 /** Returns the plugin if it can fill the slot. @throws UsageError if it cannot */
 export function fitting(found: FoundPlugin, shown: string, slot: Slot | undefined): FoundPlugin {
-  if (found.options.slot !== slot) throw wrongSlot(found, shown, slot);
-  return found;
+  const { name, slot: filled } = found.options;
+  if (filled === slot) return found;
+  const can = filled === undefined ? 'is a feature, configured under `plugins`' : `fills \`${filled}\``;
+  const asked = slot === undefined ? '`plugins`' : `\`${slot}\``;
+  throw new UsageError('ESP_PLUGIN_SLOT', `${shown} cannot be used as ${asked}: plugin ${name} ${can}`);
 }
 
 /** Like `findPlugin`, for any slot; undefined if no plugin has that name. */
@@ -58,4 +63,10 @@ export async function findNamed(name: string, cwd: string): Promise<FoundPlugin>
     'ESP_PLUGIN_NOT_FOUND',
     `no plugin "${name}" comes with espalier or with a package of this project: ${advice}`,
   );
+}
+
+/** Suggests how to write the path if the name is an existing plugin file; undefined for other names. */
+export function pathAdvice(name: string, cwd: string): string | undefined {
+  if (!/\.[cm]?[jt]s$/.test(name) || !existsSync(path.resolve(cwd, name))) return undefined;
+  return `a plugin path starts with ./; write ./${name}`;
 }

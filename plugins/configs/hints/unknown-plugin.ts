@@ -1,12 +1,18 @@
-import { existsSync } from 'node:fs';
-import path from 'node:path';
-import { isSection, pathKey } from '../config/composed.js';
-import { jsonSchemaOf, propertiesOf } from '../config/json-schema.js';
-import { suggestion } from '../config/nearest.js';
-import { defaultOf, shortNameIn, slotKeys } from '../config/slot-keys.js';
-import { UsageError } from '../errors.js';
-import type { PluginOptions, Slot } from '../plugins/plugin.js';
-import { loadAll, pluginPackages, type FoundPlugin } from './load.js';
+import { UsageError } from '../../../core/errors.js';
+import { suggestion, type PluginOptions, type Slot } from '../../../core/index.js';
+import {
+  defaultOf,
+  isSection,
+  jsonSchemaOf,
+  loadAll,
+  pathAdvice,
+  pathKey,
+  pluginPackages,
+  propertiesOf,
+  shortNameIn,
+  slotKeys,
+  type FoundPlugin,
+} from '../../../core/runs.js';
 
 /** Returns the error for a name that no plugin of the slot has, with the nearest names. */
 export async function unknownPlugin(name: string, cwd: string, slot: Slot | undefined): Promise<UsageError> {
@@ -31,12 +37,6 @@ export async function unknownPlugin(name: string, cwd: string, slot: Slot | unde
   );
 }
 
-/** Suggests how to write the path if the name is an existing plugin file; undefined for other names. */
-export function pathAdvice(name: string, cwd: string): string | undefined {
-  if (!/\.[cm]?[jt]s$/.test(name) || !existsSync(path.resolve(cwd, name))) return undefined;
-  return `a plugin path starts with ./; write ./${name}`;
-}
-
 function isDefault({ name, slot }: PluginOptions, of: Slot): boolean {
   const named = defaultOf(slotKeys[of]);
   return slot === of && [named, slotKeys[of].fullName(named)].includes(name);
@@ -54,12 +54,4 @@ function inputsOf({ options: { config } }: FoundPlugin, path: readonly string[])
   return inputs
     .map(({ input, key }, i) => `${i === 0 ? '; ' : ', '}${input} ${i === 0 ? 'is named ' : ''}by ${key}`)
     .join('');
-}
-
-/** Returns the error for a plugin that cannot fill the slot. */
-export function wrongSlot(found: FoundPlugin, name: string, slot: Slot | undefined): UsageError {
-  const can =
-    found.options.slot === undefined ? 'is a feature, configured under `plugins`' : `fills \`${found.options.slot}\``;
-  const asked = slot === undefined ? '`plugins`' : `\`${slot}\``;
-  return new UsageError('ESP_PLUGIN_SLOT', `${name} cannot be used as ${asked}: plugin ${found.options.name} ${can}`);
 }
