@@ -45,6 +45,9 @@ export class XlaBackend extends cpu.MathBackendCPU {
     const call = new KernelCall(writing.graph, inputs, attributes, (tensor) => this.#valueOf(tensor), numbers);
     const values = kernel.lower(call);
     if (values === undefined) return undefined;
+    const [indices, count = Infinity] = kernel.indexes?.(inputs, attributes) ?? [];
+    if (indices !== undefined)
+      writing.limits.set(indices.dataId, Math.min(count, writing.limits.get(indices.dataId) ?? count));
     const outputs = [values].flat().map((value) => this.#hold(value));
     return Array.isArray(values) ? outputs : outputs[0];
   }
@@ -125,7 +128,12 @@ export class XlaBackend extends cpu.MathBackendCPU {
           marks.push({ what, complete: complete && this.#valueOf(complete) });
         }).map((output) => this.#valueOf(output)),
       );
-      return { graph: writing.graph, outputs, marks, others: writing.read.slice(inputs.length) };
+      const limits = inputs.flatMap(({ dataId }, index) => {
+        const limit = writing.limits.get(dataId);
+        return limit === undefined ? [] : [[index, limit] as const];
+      });
+      const others = writing.read.slice(inputs.length);
+      return { graph: writing.graph, outputs, marks, others, limits: new Map(limits) };
     } catch (thrown) {
       if (thrown instanceof UntraceableError) return undefined;
       throw thrown;

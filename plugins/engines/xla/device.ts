@@ -1,6 +1,6 @@
 import { EspalierError, messageOf } from '../../../core/index.js';
 import { findLibrary } from './find.js';
-import { Client } from './pjrt/client.js';
+import { Client, type DeviceFacts } from './pjrt/client.js';
 import { PjrtPlugin } from './pjrt/plugin.js';
 
 /** Clients by library; they stay open until the process ends. */
@@ -41,9 +41,19 @@ export function useDevice(client: Client): () => void {
   };
 }
 
-/** Returns platform, device and PJRT version in one line. */
-export function describeDevice({ facts: { platform, deviceKind }, plugin }: Client): string {
-  const device = deviceKind === platform ? platform : `${platform} (${deviceKind})`;
+/** Returns platform, devices and PJRT version in one line. */
+export function describeDevice({
+  facts: { platform, deviceKind, deviceKinds },
+  plugin,
+}: {
+  readonly facts: Pick<DeviceFacts, 'platform' | 'deviceKind' | 'deviceKinds'>;
+  readonly plugin: { readonly version: string };
+}): string {
+  const counts = new Map<string, number>();
+  for (const kind of deviceKinds) counts.set(kind, (counts.get(kind) ?? 0) + 1);
+  const all = Array.from(counts, ([kind, count]) => `${String(count)} × ${kind}`).join(', ');
+  const one = deviceKind === platform ? platform : `${platform} (${deviceKind})`;
+  const device = deviceKinds.length === 1 ? one : `${platform} (the first of ${all})`;
   return `XLA on ${device}, PJRT ${plugin.version}`;
 }
 

@@ -16,6 +16,8 @@ export interface XlaKernel {
   readonly lower: Lower;
   /** Numbers that differ between calls, passed as an argument so that the program need not be recompiled. */
   readonly varying?: (attributes: Attributes, inputs: KernelInputs) => Varying | undefined;
+  /** The input whose elements are indices, and how many there are. */
+  readonly indexes?: (inputs: KernelInputs, attributes: Attributes) => readonly [indices: Tensor, count: number];
   /** True if a call on results of a pending pass is added to its program. */
   readonly joins?: boolean;
   /** For each output, the index of the input whose memory it reuses if no other tensor shares it; -1 for none. */

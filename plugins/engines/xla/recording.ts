@@ -1,5 +1,12 @@
 import type { Tensor } from '@tensorflow/tfjs-core';
-import { tf, type DropoutMask, type KernelRecording, type Mark, type RecordedKernels } from '../../../core/index.js';
+import {
+  EspalierError,
+  tf,
+  type DropoutMask,
+  type KernelRecording,
+  type Mark,
+  type RecordedKernels,
+} from '../../../core/index.js';
 import type { XlaBackend } from './backend.js';
 import { Draft } from './draft.js';
 import type { DeviceBuffer, HostArray } from './pjrt/client.js';
@@ -71,9 +78,22 @@ class Recording implements KernelRecording {
     const given = this.#shapes.map((shape, index) => {
       const values = numbers[index];
       if (values === undefined) throw new Error(`the recorded kernels need input ${String(index + 1)}`);
+      checkIndices(values, this.trace.limits.get(index));
       return client.upload(values, values instanceof Int32Array ? 'int32' : 'float32', shape);
     });
     const keys = Int32Array.from(masks.flatMap(({ key0, key1 }) => [key0, key1]));
     return keys.length === 0 ? given : [...given, this.backend.upload(keys)];
   }
+}
+
+/** The device cannot report them. @throws EspalierError naming the first index out of range */
+function checkIndices(values: HostArray, limit = Infinity): void {
+  if (limit === Infinity) return;
+  const bad = values.findIndex((value) => value < 0 || value >= limit);
+  if (bad === -1) return;
+  const [id, most] = [values[bad], limit - 1].map(String);
+  throw new EspalierError(
+    'ESP_ENGINE',
+    `the batch has the id ${id ?? ''}; the model has those from 0 to ${most ?? ''}`,
+  );
 }

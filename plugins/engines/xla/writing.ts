@@ -13,12 +13,16 @@ export interface Trace {
   readonly marks: readonly { readonly what: string; readonly complete: Value | undefined }[];
   /** Data that the program reads besides its inputs: weights. */
   readonly others: readonly object[];
+  /** For inputs that are indices, by their place: how many there are to choose from. */
+  readonly limits: ReadonlyMap<number, number>;
 }
 
 /** A program being traced: receives the kernels that are called meanwhile. */
 export class Writing {
   /** Data created while tracing: a constant if only the host has it. */
   readonly made = new Set<object>();
+  /** For data that is used as indices, how many there are to choose from. */
+  readonly limits = new Map<object, number>();
   /** Data that represents values of the program. */
   readonly held: object[] = [];
   readonly #arguments = new Map<object, Value>();

@@ -21,7 +21,9 @@ export class DescribedClient extends Client {
 
   /** @param capability CUDA's compute capability, such as 8.9 */
   constructor(plugin: PjrtPlugin, capability: number) {
-    super(plugin, { platform: 'cuda', version: 'described', deviceKind: 'a described GPU', capability }, 0n, 0n);
+    const deviceKind = 'a described GPU';
+    const facts = { platform: 'cuda', version: 'described', deviceKind, deviceKinds: [deviceKind], capability };
+    super(plugin, facts, 0n, 0n);
   }
 
   override compile(code: string, flags: Flags): Executable {

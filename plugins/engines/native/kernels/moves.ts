@@ -80,7 +80,8 @@ export const moveKernels: readonly NativeKernel[] = [
     compute: (inputs, attributes, backend) => {
       const x = inputs.get('x');
       if (x.rank === 0) return undefined;
-      const axes = tf.util.parseAxisParam(attributes.numbers('dims'), x.shape);
+      const all = x.shape.map((_, axis) => axis);
+      const axes = attributes.has('dims') ? tf.util.parseAxisParam(attributes.numbers('dims'), x.shape) : all;
       const steps = stepsOf(x.shape);
       const from = steps.map((step, axis) => (axes.includes(axis) ? -step : step));
       const ends = x.shape.map((size, axis) => (axes.includes(axis) ? size - 1 : 0));

@@ -4,28 +4,34 @@ import { type Graph, list, sizeOf } from '../stablehlo/graph.js';
 import type { Value } from '../stablehlo/program.js';
 
 /**
- * Gather, scatter and fill kernels. The device cannot report an index out of range:
- * reads take the nearest slice, and writes are dropped.
+ * Gather, scatter and fill kernels. The device cannot report an index out of range: reads take the nearest slice, and
+ * writes are dropped. A recorded pass checks the indices that the host gives it.
  */
 export const indexedKernels: Kernels = {
-  GatherV2: (call) => {
-    const { graph, attributes, inputs } = call;
-    const [given, indices] = [inputs.get('x'), inputs.get('indices')];
-    const axis = tf.util.parseAxisParam(attributes.number('axis'), given.shape)[0]!;
-    const batchDims = attributes.has('batchDims') ? attributes.number('batchDims') : 0;
-    const found = tf.backend_util.segment_util.collectGatherOpShapeInfo(given, indices, axis, batchDims);
-    const { batchSize, outerSize, dimSize, sliceSize, outputShape } = found;
-    if (batchSize * outerSize * sliceSize * dimSize === 0 || indices.dtype !== 'int32') return undefined;
-    const count = indices.size / batchSize;
-    const x = graph.reshape(call.get('x'), [batchSize, outerSize, dimSize, sliceSize]);
-    // Flat row numbers over [batch · slices].
-    const rows = graph.reshape(graph.transpose(x, [0, 2, 1, 3]), [batchSize * dimSize, outerSize * sliceSize]);
-    const form = { shape: [batchSize, count], type: 'i32' } as const;
-    const ids = graph.min(graph.max(graph.reshape(call.get('indices'), form.shape), 0), dimSize - 1);
-    const numbers = graph.add(ids, graph.mul(graph.iota(0, form), dimSize));
-    const taken = rowsOf(graph, rows, graph.reshape(numbers, [batchSize * count, 1]), 1);
-    const parts = graph.reshape(taken, [batchSize, count, outerSize, sliceSize]);
-    return graph.reshape(graph.transpose(parts, [0, 2, 1, 3]), outputShape);
+  GatherV2: {
+    indexes: (inputs, attributes) => {
+      const { shape } = inputs.get('x');
+      return [inputs.get('indices'), shape[tf.util.parseAxisParam(attributes.number('axis'), shape)[0]!]!];
+    },
+    lower: (call) => {
+      const { graph, attributes, inputs } = call;
+      const [given, indices] = [inputs.get('x'), inputs.get('indices')];
+      const axis = tf.util.parseAxisParam(attributes.number('axis'), given.shape)[0]!;
+      const batchDims = attributes.has('batchDims') ? attributes.number('batchDims') : 0;
+      const found = tf.backend_util.segment_util.collectGatherOpShapeInfo(given, indices, axis, batchDims);
+      const { batchSize, outerSize, dimSize, sliceSize, outputShape } = found;
+      if (batchSize * outerSize * sliceSize * dimSize === 0 || indices.dtype !== 'int32') return undefined;
+      const count = indices.size / batchSize;
+      const x = graph.reshape(call.get('x'), [batchSize, outerSize, dimSize, sliceSize]);
+      // Flat row numbers over [batch · slices].
+      const rows = graph.reshape(graph.transpose(x, [0, 2, 1, 3]), [batchSize * dimSize, outerSize * sliceSize]);
+      const form = { shape: [batchSize, count], type: 'i32' } as const;
+      const ids = graph.min(graph.max(graph.reshape(call.get('indices'), form.shape), 0), dimSize - 1);
+      const numbers = graph.add(ids, graph.mul(graph.iota(0, form), dimSize));
+      const taken = rowsOf(graph, rows, graph.reshape(numbers, [batchSize * count, 1]), 1);
+      const parts = graph.reshape(taken, [batchSize, count, outerSize, sliceSize]);
+      return graph.reshape(graph.transpose(parts, [0, 2, 1, 3]), outputShape);
+    },
   },
   GatherNd: (call) => {
     const [x, indices] = [call.inputs.get('params'), call.inputs.get('indices')];

@@ -65,7 +65,8 @@ export const moveKernels: Kernels = {
   Transpose: (call) => call.graph.transpose(call.get('x'), call.attributes.numbers('perm')),
   Reverse: (call) => {
     const x = call.get('x');
-    const axes = tf.util.parseAxisParam(call.attributes.numbers('dims'), [...x.shape]);
+    const dims = call.attributes.has('dims') ? call.attributes.numbers('dims') : x.shape.map((_, axis) => axis);
+    const axes = tf.util.parseAxisParam(dims, [...x.shape]);
     return axes.length === 0 ? x : call.graph.reverse(x, axes);
   },
   Tile: (call) => {

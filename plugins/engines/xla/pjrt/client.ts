@@ -26,13 +26,15 @@ export function programMemory(plugin: PjrtPlugin, executable: bigint): ProgramMe
   };
 }
 
-/** Facts about a client and its first device. */
+/** Facts about a client and its devices. */
 export interface DeviceFacts {
   readonly platform: string;
   /** Version of the platform: names the library's build. */
   readonly version: string;
-  /** The device's model name. */
+  /** Model name of the first device, which is used. */
   readonly deviceKind: string;
+  /** Model names of all devices. */
+  readonly deviceKinds: readonly string[];
   /** CUDA's compute capability, such as 8.9; 0 on other devices. */
   readonly capability: number;
 }
@@ -55,13 +57,20 @@ export class Client {
     const client = plugin.call('Client_Create', { options, optionCount: options.length }).get('client');
     const list = plugin.call('Client_AddressableDevices', { client });
     if (list.get('count') === 0n) throw new Error(`${plugin.file} finds no device`);
-    const device = wordOf(list.get('devices'));
-    const description = plugin.call('Device_GetDescription', { device }).get('description');
+    const [device = 0n, ...others] = Array.from({ length: Number(list.get('count')) }, (_, index) =>
+      wordOf(list.get('devices') + BigInt(index * BigUint64Array.BYTES_PER_ELEMENT)),
+    );
+    const describe = (of: bigint): bigint => plugin.call('Device_GetDescription', { device: of }).get('description');
+    const kindOf = (of: bigint): string =>
+      plugin.text(plugin.call('DeviceDescription_Kind', { description: describe(of) }));
+    const description = describe(device);
+    const deviceKind = kindOf(device);
     const attributes = plugin.texts(plugin.call('DeviceDescription_Attributes', { description }));
     const facts = {
       platform: plugin.text(plugin.call('Client_PlatformName', { client })),
       version: plugin.text(plugin.call('Client_PlatformVersion', { client })),
-      deviceKind: plugin.text(plugin.call('DeviceDescription_Kind', { description })),
+      deviceKind,
+      deviceKinds: [deviceKind, ...others.map(kindOf)],
       capability: Number.parseFloat(attributes.get('compute_capability') ?? '0'),
     };
     return new Client(plugin, facts, client, device);

@@ -175,7 +175,9 @@ if (native?.works !== true) {
           const x = numbersOf(dtype, shape, seed);
           const axes = order.slice(0, shape.length >> 1);
           return [
-            ...(shape.length === 0 ? [] : [tf.slice(x, begin, within), tf.tile(x, sizes), tf.reverse(x, axes)]),
+            ...(shape.length === 0
+              ? []
+              : [tf.slice(x, begin, within), tf.tile(x, sizes), tf.reverse(x, axes), tf.reverse(x)]),
             tf.transpose(x, order),
             tf.pad(
               x,

@@ -3,12 +3,16 @@ import { createRun, Engine, Model, tf, type DropoutMask, type RecordedKernels } 
 import { probeEngines, shortName } from '../../../../plugins/engines/choice/choice.js';
 import { embedding, gelu, layerNorm, linear, registerOps } from '../../../../plugins/index.js';
 import { dropout } from '../../../../plugins/ops/contract.js';
+import { XlaBackend } from '../../../../plugins/engines/xla/backend.js';
+import { describeDevice, openDevice } from '../../../../plugins/engines/xla/device.js';
+import { xlaKernels } from '../../../../plugins/engines/xla/kernels/index.js';
 import { PjrtPlugin } from '../../../../plugins/engines/xla/pjrt/plugin.js';
 import { testRun } from '../../../../plugins/testing/contract.js';
 import { engineNeed, needing } from '../../../needs.js';
 import { textFolder } from '../../../text.js';
-import { maskOf, normals } from '../../ops/cases.js';
-import { assertClose, on } from '../../ops/compare.js';
+import { families, maskOf, normals } from '../../ops/cases.js';
+import { assertClose, compute, on } from '../../ops/compare.js';
+import fc from '../../../property.js';
 import { makeReady } from '../../ops/engines.js';
 
 const need = await engineNeed('xla');
@@ -104,7 +108,23 @@ const calls: Readonly<Record<string, () => tf.Tensor | tf.Tensor[]>> = {
     tf.matMul(x(3, 4), x(2, 4), false, true),
     tf.matMul(x(2, 4, 3), x(2, 4, 5), true, false),
     tf.einsum('bij,bkj->bik', x(2, 3, 4), x(2, 5, 4)),
+    tf.fused.matMul({ a: x(3, 4), b: x(4, 5), bias: x(5) }),
   ],
+  'functions of one and of two floats, on odd shapes': () =>
+    [x(7), x(3, 5), x(1, 9, 2)].flatMap((a) => {
+      const b = tf.reverse(a);
+      const [size, equal] = [tf.add(tf.abs(a), 0.5), tf.where(tf.greater(a, 0), a, b)];
+      return [
+        ...[tf.expm1(a), tf.log1p(size), tf.reciprocal(size), tf.leakyRelu(a, 0.3), tf.elu(a), tf.tanh(a), tf.erf(a)],
+        ...[tf.sin(a), tf.cos(a), tf.floor(a), tf.ceil(a), tf.isFinite(tf.div(a, 0)), tf.isInf(tf.div(a, 0))],
+        ...[tf.floorDiv(a, size), tf.pow(size, b), tf.equal(a, equal), tf.less(a, equal), tf.lessEqual(a, equal)],
+        ...[
+          tf.addN([a, b, size]),
+          tf.zerosLike(a),
+          tf.engine().runKernel<tf.Tensor>('EluGrad', { dy: b, y: tf.elu(a) }),
+        ],
+      ];
+    }),
   'what the host computes': () => [
     tf.acosh(tf.add(tf.abs(x(3, 2)), 1)),
     tf.image.resizeBilinear(tf.ones<tf.Rank.R3>([2, 2, 1]), [3, 3]),
@@ -124,6 +144,43 @@ for (const [name, call] of Object.entries(calls)) {
     }
   });
 }
+
+check('engine xla: every kernel is compared, here or with those of operations', (t) => {
+  const seen = new Set<string>();
+  // eslint-disable-next-line @typescript-eslint/unbound-method -- called with `this` below
+  const { run } = XlaBackend.prototype;
+  XlaBackend.prototype.run = function (kernel, inputs, attributes) {
+    const results = run.call(this, kernel, inputs, attributes);
+    if (results !== undefined) seen.add(kernel.name);
+    return results;
+  };
+  try {
+    for (const call of Object.values(calls)) on('xla', call);
+    for (const { cases } of families) for (const drawn of fc.sample(cases, 2)) compute(drawn, 'xla');
+  } finally {
+    XlaBackend.prototype.run = run;
+  }
+  // Compared in `kernels.test.ts`, and the last one in `sampling.test.ts`.
+  const elsewhere = ['AccumulateAll', 'AdamWStep', 'AdamWByNorm', 'GlobalNorm', 'NextAttention'];
+  for (const name of elsewhere) seen.add(`Espalier${name}`);
+  t.deepEqual(
+    xlaKernels().filter((name) => !seen.has(name)),
+    [],
+  );
+});
+
+check('engine xla: doctor names all devices', (t) => {
+  const described = (...deviceKinds: string[]): string =>
+    describeDevice({
+      facts: { platform: 'cuda', deviceKind: deviceKinds[0]!, deviceKinds },
+      plugin: { version: '0.1' },
+    });
+  t.is(described('H200'), 'XLA on cuda (H200), PJRT 0.1');
+  t.is(described('H200', 'H200', 'A100'), 'XLA on cuda (the first of 2 × H200, 1 × A100), PJRT 0.1');
+  const { deviceKind, deviceKinds } = openDevice().facts;
+  t.is(deviceKinds[0], deviceKind);
+  t.true(deviceKinds.every((kind) => kind === deviceKind));
+});
 
 check('engine xla: dropout has the bits that it has on other engines, also far into a batch', (t) => {
   for (const seed of [4, 5]) {
@@ -160,6 +217,10 @@ check('engine xla: a recorded pass over other ids and masks gives what the funct
     t.deepEqual(numbers(again ?? []), numbers(expected.outputs));
     const other = tf.tensor2d([6, 0, 2, 2, 1, 8], [2, 3], 'int32');
     t.deepEqual(given, numbers([tf.mul(embedding(other, weights.table), 0.5)]));
+    for (const id of [-1, weights.table.shape[0]])
+      t.throws(() => first.recording?.run([Int32Array.of(6, 0, 2, id, 1, 8)], [masks[0]!], () => undefined), {
+        message: new RegExp(`^the batch has the id ${String(id)}; the model has those from 0 to `),
+      });
   });
 });
 
