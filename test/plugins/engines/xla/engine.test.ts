@@ -1,5 +1,13 @@
 import test, { type ExecutionContext } from 'ava';
-import { createRun, Engine, Model, tf, type DropoutMask, type RecordedKernels } from '../../../../core/index.js';
+import {
+  createRun,
+  Engine,
+  Model,
+  Optimizer,
+  tf,
+  type DropoutMask,
+  type RecordedKernels,
+} from '../../../../core/index.js';
 import { probeEngines, shortName } from '../../../../plugins/engines/choice/choice.js';
 import { embedding, gelu, layerNorm, linear, registerOps } from '../../../../plugins/index.js';
 import { dropout } from '../../../../plugins/ops/contract.js';
@@ -310,6 +318,22 @@ check(
     );
   },
 );
+
+check('engine xla: after training and checkpoints, weights and moments are on the device alone', async (t) => {
+  await using run = await testRun({ config: { engine: { use: 'xla' }, model: { n_embd: 64 } } });
+  await run.train();
+  t.true(run.checkpoints.names.length > 0);
+  await tf.setBackend('xla');
+  const backend = tf.backend();
+  if (!(backend instanceof XlaBackend)) return t.fail();
+  const { tensors } = run.run.container.resolve(Optimizer).exportState();
+  const datas = [...run.run.model.parameters().values(), ...tensors.values()].map(({ dataId }) =>
+    backend.dataOf(dataId),
+  );
+  const large = datas.filter(({ isLarge }) => isLarge);
+  t.true(large.length >= 12);
+  t.true(large.every(({ host }) => host === undefined));
+});
 
 check('engine xla is no choice of auto', async (t) => {
   const engines = await probeEngines();
