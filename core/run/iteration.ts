@@ -88,8 +88,8 @@ function takeUnreadStep(
 ): StepResult | undefined {
   if (engine.defers !== true || optimizer.stepUnread === undefined || ranks.size > 1 || early?.wanted === true)
     return undefined;
-  const events = ['micro-batch:end', 'gradients:ready', 'step:ready'] as const;
-  if (events.some((event) => bus.isNeeded(event)) || gradients.size === 0) return undefined;
+  if (bus.isNeeded('gradients:ready') || bus.isNeeded('step:ready') || gradients.size === 0) return undefined;
+  if (!passed.isFinite) return undefined;
   useEngine(engine);
   const parameters = trainableParameters(model);
   const norm = sections.measure('clipping', () => checkedNorm([...gradients.values()], passed.unread));

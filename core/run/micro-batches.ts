@@ -40,6 +40,8 @@ export interface PassedBatches {
   readonly readLosses: () => readonly number[];
   /** Losses of micro-batches with counted targets that nobody has read. */
   readonly unread: readonly tf.Tensor[];
+  /** Whether the losses that have been read are finite. */
+  readonly isFinite: boolean;
   /** Computes the gradients once more, into the map of the iteration, which is empty. */
   readonly again: () => void;
   /** Names of the loss terms. */
@@ -136,7 +138,8 @@ export async function passBatches(
     for (const compute of computed) compute().read();
   };
   const counts = unread.filter(({ weight: ofBatch }) => ofBatch > 0).map(({ losses }) => losses.loss);
-  return { readLosses, unread: counts, again, terms: inParts.terms, tokens, targets: allTargets };
+  const isFinite = sums.every(Number.isFinite);
+  return { readLosses, unread: counts, isFinite, again, terms: inParts.terms, tokens, targets: allTargets };
 }
 
 /**
