@@ -15,9 +15,9 @@ async function loaded(t: ExecutionContext, ...args: string[]): Promise<string[]>
   return (result as { url: string }[]).map(({ url }) => url.replace(/^.*\/(?=dist\/|node_modules\/)/, ''));
 }
 
-/** But for the command line itself, with the signals that it handles. */
+/** Without the command line itself, the signals that it handles, and the package manager that its messages name. */
 const ofFamilies = (files: readonly string[]): string[] =>
-  files.filter((file) => /^dist\/plugins\/(?!command-line\/|signals\/(?:contract|process\/))/.test(file));
+  files.filter((file) => /^dist\/plugins\/(?!command-line\/|packages\/|signals\/(?:contract|process\/))/.test(file));
 const ofTensorflow = (files: readonly string[]): string[] => files.filter((file) => file.includes('tfjs'));
 
 test('a command loads only its own family and the runs family, and no tensor library before it needs one', async (t) => {

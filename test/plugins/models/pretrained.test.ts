@@ -228,7 +228,8 @@ test('init takes a folder with config.json; near misses are refused, saying what
   const refuse = (init: string, message: RegExp): Promise<unknown> =>
     t.throwsAsync(find(init), { code: 'ESP_PRETRAINED', message });
   t.is(await find(tiny), path.join(tiny, 'config.json'));
-  for (const none of ['nowhere', '.']) t.is(await find(none), undefined);
+  t.is(await find('.'), undefined);
+  await refuse('nowhere', /neither an existing path nor a known model; .* with its owner/);
   await refuse(path.join(tiny, 'model.safetensors'), /is a file; give the folder/);
   mkdirSync(path.join(folder, 'weights'));
   writeFileSync(path.join(folder, 'weights/model.safetensors'), '');
