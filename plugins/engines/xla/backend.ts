@@ -30,6 +30,8 @@ export class XlaBackend extends cpu.MathBackendCPU {
     readonly client: Client,
     /** Precision of the operands of matrix products. */
     readonly products: ProductPrecision,
+    /** Devices among which recorded passes are divided by the rows of the batch; everything else is on the first. */
+    readonly devices = 1,
   ) {
     super();
     this.compiler = new Compiler(client);
@@ -120,7 +122,9 @@ export class XlaBackend extends cpu.MathBackendCPU {
     compute: (mark: Mark) => Tensor[],
   ): Trace | undefined {
     const given = inputs.map(({ dataId }) => [dataId, this.dataOf(dataId)] as const);
-    const writing = new Writing(this.#graph(), given, undefined, masks);
+    const [rows = 1] = inputs[0]?.shape ?? [];
+    const graph = this.#graph(rows % this.devices === 0 ? this.devices : 1);
+    const writing = new Writing(graph, given, undefined, masks);
     const marks: { what: string; complete: Value | undefined }[] = [];
     try {
       const outputs = this.#write(writing, () =>
@@ -133,7 +137,7 @@ export class XlaBackend extends cpu.MathBackendCPU {
         return limit === undefined ? [] : [[index, limit] as const];
       });
       const others = writing.read.slice(inputs.length);
-      return { graph: writing.graph, outputs, marks, others, limits: new Map(limits) };
+      return { graph, outputs, marks, others, limits: new Map(limits) };
     } catch (thrown) {
       if (thrown instanceof UntraceableError) return undefined;
       throw thrown;
@@ -230,8 +234,8 @@ export class XlaBackend extends cpu.MathBackendCPU {
     return tensor;
   }
 
-  #graph(): Graph {
-    return new Graph(this.products, this.client.facts.capability);
+  #graph(devices = 1): Graph {
+    return new Graph(this.products, this.client.facts.capability, devices);
   }
 
   #tensor(value: Value): Tensor {

@@ -39,27 +39,27 @@ export class Compiler {
     const code = graph.text(outputs, replaced);
     const key = `${this.client.identity}\n${JSON.stringify(this.#flags)}\n${code}`;
     const file = path.join(this.#folder, hashOf(key).toString('hex'));
-    const executable = this.#load(file) ?? this.#compiled(subject.name, code, file);
+    const executable = this.#load(file, graph.devices) ?? this.#compiled(subject.name, code, file, graph.devices);
     return new CompiledProgram(this.client, subject, executable, outputs.length);
   }
 
   /** @returns undefined if the program is not in the cache, or its file is damaged */
-  #load(file: string): Executable | undefined {
+  #load(file: string, devices: number): Executable | undefined {
     try {
       const content = readFileSync(file);
       const program = content.subarray(HASH_BYTES);
       // A plugin may crash on bytes that it did not write.
       if (!hashOf(program).equals(content.subarray(0, HASH_BYTES))) return undefined;
       utimesSync(file, new Date(), new Date());
-      return this.client.load(program);
+      return this.client.load(program, devices);
     } catch {
       return undefined;
     }
   }
 
-  #compiled(name: string, code: string, file: string): Executable {
+  #compiled(name: string, code: string, file: string, devices: number): Executable {
     const began = performance.now();
-    const executable = explained(`XLA does not compile ${name}`, () => this.client.compile(code, this.#flags));
+    const executable = explained(`XLA does not compile ${name}`, () => this.client.compile(code, this.#flags, devices));
     this.onCompiled(name, performance.now() - began);
     try {
       const program = executable.serialize();

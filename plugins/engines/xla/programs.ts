@@ -12,6 +12,8 @@ export interface Subject {
   readonly name: string;
   /** Rows of the batch, where it computes one. */
   readonly rows?: number | undefined;
+  /** Devices among which the rows are divided; 1 by default. */
+  readonly devices?: number;
 }
 
 /** A compiled program with the forms of its results. */
@@ -35,8 +37,9 @@ export class CompiledProgram {
 
   #shortage(): Shortage | undefined {
     try {
-      const [{ rows }, free] = [this.subject, this.client.freeMemory()];
-      return rows === undefined || free === undefined ? undefined : { rows, program: this.executable.memory(), free };
+      const [{ rows, devices }, free] = [this.subject, this.client.freeMemory()];
+      if (rows === undefined || free === undefined) return undefined;
+      return { rows, devices, program: this.executable.memory(), free };
     } catch (thrown) {
       if (thrown instanceof PjrtError) return undefined;
       throw thrown;

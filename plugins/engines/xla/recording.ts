@@ -37,7 +37,8 @@ class Recording implements KernelRecording {
     inputs: readonly Tensor[],
   ) {
     this.#shapes = inputs.map(({ shape }) => shape);
-    this.#draft = new Draft({ name: 'a pass', rows: inputs[0]?.shape[0] }, trace.graph, [
+    const subject = { name: 'a pass', rows: inputs[0]?.shape[0], devices: trace.graph.devices };
+    this.#draft = new Draft(subject, trace.graph, [
       ...trace.outputs,
       ...trace.marks.flatMap(({ complete }) => complete ?? []),
     ]);
@@ -79,7 +80,8 @@ class Recording implements KernelRecording {
       const values = numbers[index];
       if (values === undefined) throw new Error(`the recorded kernels need input ${String(index + 1)}`);
       checkIndices(values, this.trace.limits.get(index));
-      return client.upload(values, values instanceof Int32Array ? 'int32' : 'float32', shape);
+      const type = values instanceof Int32Array ? 'int32' : 'float32';
+      return client.upload(values, type, shape, this.trace.graph.partsOf(index));
     });
     const keys = Int32Array.from(masks.flatMap(({ key0, key1 }) => [key0, key1]));
     return keys.length === 0 ? given : [...given, this.backend.upload(keys)];

@@ -39,7 +39,8 @@ export class Writing {
     private readonly mask: Value | undefined,
     private readonly masks?: readonly DropoutMask[],
   ) {
-    for (const [dataId, data] of inputs) this.#add(dataId, data);
+    const rows = inputs[0]?.[1].shape[0];
+    for (const [dataId, data] of inputs) this.#add(dataId, data, rows !== undefined && data.shape[0] === rows);
     if (masks !== undefined && masks.length > 0)
       this.#keys = graph.argument({ shape: [2 * masks.length], type: 'i32' });
   }
@@ -77,8 +78,9 @@ export class Writing {
     return this.graph.concat([keys, this.graph.constants(rest, formOf(rest))], 0);
   }
 
-  #add(dataId: object, { shape, dtype }: XlaData): Value {
-    const value = this.graph.argument({ shape, type: elementOf(dtype) });
+  /** @param hasRows whether its first axis is the batch's */
+  #add(dataId: object, { shape, dtype }: XlaData, hasRows = false): Value {
+    const value = this.graph.argument({ shape, type: elementOf(dtype) }, hasRows);
     this.#arguments.set(dataId, value);
     return value;
   }

@@ -23,7 +23,7 @@ export class DescribedClient extends Client {
   constructor(plugin: PjrtPlugin, capability: number) {
     const deviceKind = 'a described GPU';
     const facts = { platform: 'cuda', version: 'described', deviceKind, deviceKinds: [deviceKind], capability };
-    super(plugin, facts, 0n, 0n);
+    super(plugin, facts, 0n, [0n]);
   }
 
   override compile(code: string, flags: Flags): Executable {
@@ -32,7 +32,7 @@ export class DescribedClient extends Client {
   }
 
   override upload(): DeviceBuffer {
-    return new NoBuffer(this.plugin, 0n);
+    return new NoBuffer(this.plugin, [0n]);
   }
 }
 
@@ -41,12 +41,12 @@ class NoExecutable extends Executable {
     private readonly of: PjrtPlugin,
     private readonly onRun: () => void,
   ) {
-    super(of, 0n);
+    super(of, 0n, [0n]);
   }
 
   override run(_inputs: readonly DeviceBuffer[], outputCount: number): DeviceBuffer[] {
     this.onRun();
-    return Array.from({ length: outputCount }, () => new NoBuffer(this.of, 0n));
+    return Array.from({ length: outputCount }, () => new NoBuffer(this.of, [0n]));
   }
 
   override serialize(): Buffer {

@@ -44,8 +44,7 @@ export const fusedAttentionKernels: Kernels = {
     const [y] = forward(call, parts, sizes);
     const dy = graph.reshape(graph.convert(call.get('dy'), 'bf16'), at(parts, 0).shape);
     const given = [...parts, call.get('logSum'), dy, graph.transpose(y, [0, 2, 1, 3])];
-    const config = configOf(at(parts, 0), BACKWARD);
-    const made = fused(graph, '__cudnn$fmhaSoftmaxBackward', given, parts.map(byHeads), config);
+    const made = fused(graph, '__cudnn$fmhaSoftmaxBackward', given, parts.map(byHeads), BACKWARD);
     return sideBySide(graph, made);
   },
 };
@@ -71,18 +70,29 @@ function forward({ graph }: KernelCall, parts: readonly Value[], { heads }: Head
   const queries = at(parts, 0);
   const [batch = 0, time = 0] = queries.shape;
   const forms = [byHeads(queries), { shape: [batch, heads, time], type: 'f32' } as const];
-  const made = fused(graph, '__cudnn$fmhaSoftmax', parts, forms, configOf(queries, FORWARD));
+  const made = fused(graph, '__cudnn$fmhaSoftmax', parts, forms, FORWARD);
   return [at(made, 0), at(made, 1)];
 }
 
-/** Calls a cuDNN kernel, which has its workspace as an extra result. */
+/** Calls a cuDNN kernel, which has its workspace as an extra result, on each device's rows. @param given queries first */
 function fused(
   graph: Graph,
   target: string,
   given: readonly Value[],
   forms: readonly Form[],
-  config: object,
+  products: Products,
 ): readonly Value[] {
+  return graph.byRows(given, forms, (own, ownForms) => fusedOnOne(graph, target, own, ownForms, products));
+}
+
+function fusedOnOne(
+  graph: Graph,
+  target: string,
+  given: readonly Value[],
+  forms: readonly Form[],
+  products: Products,
+): readonly Value[] {
+  const config = configOf(at(given, 0), products);
   // Axes from the fastest-varying one: results have the layout of queries, time before heads.
   const order = ({ shape }: Form, axes: readonly number[]): string =>
     `dense<${shape.length === 1 ? '0' : `[${axes.join(', ')}]`}> : tensor<${String(shape.length)}xindex>`;

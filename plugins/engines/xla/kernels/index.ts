@@ -44,10 +44,15 @@ export function xlaKernels(): string[] {
  * Registers the backend once: our kernels, one program per composite, and the cpu backend's kernels for everything
  * else.
  */
-export function registerXlaBackend(name: string, client: Client, products: ProductPrecision): XlaBackend {
+export function registerXlaBackend(
+  name: string,
+  client: Client,
+  products: ProductPrecision,
+  devices = 1,
+): XlaBackend {
   const registered = tf.engine().registryFactory[name];
   if (registered !== undefined) return xlaBackend(tf.findBackend(name));
-  const xla = new XlaBackend(client, products);
+  const xla = new XlaBackend(client, products, devices);
   tf.registerBackend(name, () => xla);
   padLengthsOn(name);
   const onHost = new Map(tf.getKernelsForBackend('cpu').map((kernel) => [kernel.kernelName, kernel.kernelFunc]));

@@ -31,7 +31,7 @@ export interface DeviceFacts {
   readonly platform: string;
   /** Version of the platform: names the library's build. */
   readonly version: string;
-  /** Model name of the first device, which is used. */
+  /** Model name of the first device. */
   readonly deviceKind: string;
   /** Model names of all devices. */
   readonly deviceKinds: readonly string[];
@@ -39,17 +39,17 @@ export interface DeviceFacts {
   readonly capability: number;
 }
 
-/** A client of a plugin's devices; uses the first one. */
+/** A client of a plugin's devices. Buffers and programs are on the first one, unless a number of devices is given. */
 export class Client {
   protected constructor(
     readonly plugin: PjrtPlugin,
     readonly facts: DeviceFacts,
     private readonly client: bigint,
-    private readonly device: bigint,
+    private readonly devices: readonly bigint[],
   ) {}
 
   /**
-   * Opens the plugin's device, without reserving a GPU's whole memory, so that runs can share it.
+   * Opens the plugin's devices, without reserving a GPU's whole memory, so that runs can share it.
    * @throws Error if it has none
    */
   static open(plugin: PjrtPlugin): Client {
@@ -57,23 +57,23 @@ export class Client {
     const client = plugin.call('Client_Create', { options, optionCount: options.length }).get('client');
     const list = plugin.call('Client_AddressableDevices', { client });
     if (list.get('count') === 0n) throw new Error(`${plugin.file} finds no device`);
-    const [device = 0n, ...others] = Array.from({ length: Number(list.get('count')) }, (_, index) =>
+    const devices = Array.from({ length: Number(list.get('count')) }, (_, index) =>
       wordOf(list.get('devices') + BigInt(index * BigUint64Array.BYTES_PER_ELEMENT)),
     );
     const describe = (of: bigint): bigint => plugin.call('Device_GetDescription', { device: of }).get('description');
     const kindOf = (of: bigint): string =>
       plugin.text(plugin.call('DeviceDescription_Kind', { description: describe(of) }));
-    const description = describe(device);
-    const deviceKind = kindOf(device);
+    const [deviceKind = '', ...others] = devices.map(kindOf);
+    const description = describe(devices[0] ?? 0n);
     const attributes = plugin.texts(plugin.call('DeviceDescription_Attributes', { description }));
     const facts = {
       platform: plugin.text(plugin.call('Client_PlatformName', { client })),
       version: plugin.text(plugin.call('Client_PlatformVersion', { client })),
       deviceKind,
-      deviceKinds: [deviceKind, ...others.map(kindOf)],
+      deviceKinds: [deviceKind, ...others],
       capability: Number.parseFloat(attributes.get('compute_capability') ?? '0'),
     };
-    return new Client(plugin, facts, client, device);
+    return new Client(plugin, facts, client, devices);
   }
 
   /** Identifies what compiled programs depend on, besides code and flags. */
@@ -85,62 +85,88 @@ export class Client {
     return JSON.stringify([size, mtimeMs, platform, version, deviceKind, this.plugin.version, cpus()[0]?.model, flags]);
   }
 
-  /** @param code StableHLO text with a function `main` @throws PjrtError if it is invalid */
-  compile(code: string, flags: Flags): Executable {
-    const options = compileOptions(flags);
+  /**
+   * @param code StableHLO text with a function `main`
+   * @param devices how many devices run it, each a part
+   * @throws PjrtError if it is invalid
+   */
+  compile(code: string, flags: Flags, devices = 1): Executable {
+    const options = compileOptions(flags, devices);
     const answer = this.plugin.call('Client_Compile', {
       client: this.client,
       program: programOf(code),
       options,
       optionsSize: options.length,
     });
-    return new Executable(this.plugin, answer.get('executable'));
+    return new Executable(this.plugin, answer.get('executable'), this.devices.slice(0, devices));
   }
 
   /** @param serialized result of `Executable.serialize` @throws PjrtError if the plugin rejects it */
-  load(serialized: Buffer): Executable {
+  load(serialized: Buffer, devices = 1): Executable {
     const given = { client: this.client, text: serialized, size: serialized.length };
     const answer = this.plugin.call('Executable_DeserializeAndLoad', given);
-    return new Executable(this.plugin, answer.get('executable'));
+    return new Executable(this.plugin, answer.get('executable'), this.devices.slice(0, devices));
   }
 
   /** Returns the bytes of the device's memory not in use; undefined without a limit. @throws PjrtError if unknown */
   freeMemory(): number | undefined {
-    const found = this.plugin.call('Device_MemoryStats', { device: this.device });
+    const found = this.plugin.call('Device_MemoryStats', { device: this.devices[0] ?? 0n });
     return found.get('hasLimit') === 0n ? undefined : Number(found.get('limit') - found.get('inUse'));
   }
 
-  /** Copies elements in row-major order to the device. */
-  upload(values: HostArray, type: ElementType, shape: readonly number[]): DeviceBuffer {
+  /**
+   * Copies elements in row-major order to the device.
+   * @param parts number of devices that get an equal part of the first axis each
+   */
+  upload(values: HostArray, type: ElementType, shape: readonly number[], parts = 1): DeviceBuffer {
+    const size = values.length / parts;
+    const partShape = parts === 1 ? shape : shape.with(0, (shape[0] ?? 0) / parts);
+    const buffers = this.devices
+      .slice(0, parts)
+      .map((device, part) => this.#upload(values.subarray(part * size, (part + 1) * size), type, partShape, device));
+    return new DeviceBuffer(this.plugin, buffers);
+  }
+
+  #upload(data: HostArray, type: ElementType, shape: readonly number[], device: bigint): bigint {
     const answer = this.plugin.call('Client_BufferFromHostBuffer', {
       client: this.client,
-      data: values,
+      data,
       type: ELEMENT_TYPES[type],
       dims: BigInt64Array.from(shape, BigInt),
       dimCount: shape.length,
-      device: this.device,
+      device,
     });
     // The elements were copied during the call.
     this.plugin.call('Event_Destroy', { event: answer.get('done') });
-    return new DeviceBuffer(this.plugin, answer.get('buffer'));
+    return answer.get('buffer');
   }
 }
 
-/** Elements in the device's memory. */
+/** Elements in the memory of the first device, of several devices, or in parts on several devices. */
 export class DeviceBuffer {
-  #buffer: bigint | undefined;
+  /** Each device's buffer, in the order of devices; none once destroyed. */
+  readonly #buffers: bigint[];
 
   constructor(
     private readonly plugin: PjrtPlugin,
-    buffer: bigint,
+    buffers: readonly bigint[],
   ) {
-    this.#buffer = buffer;
+    this.#buffers = [...buffers];
   }
 
-  /** @throws Error if it was destroyed */
+  /** The buffer on the first device. @throws Error if it was destroyed */
   get address(): bigint {
-    if (this.#buffer === undefined) throw new Error('a device buffer is used after it was destroyed');
-    return this.#buffer;
+    const [buffer] = this.#buffers;
+    if (buffer === undefined) throw new Error('a device buffer is used after it was destroyed');
+    return buffer;
+  }
+
+  /** Returns the buffer on each device, after copying it from the first to those without. @throws Error as `address` */
+  on(devices: readonly bigint[]): readonly bigint[] {
+    const buffer = this.address;
+    for (const device of devices.slice(this.#buffers.length))
+      this.#buffers.push(this.plugin.call('Buffer_CopyToDevice', { buffer, device }).get('copy'));
+    return this.#buffers.slice(0, devices.length);
   }
 
   /** Waits for the elements and copies them. @throws PjrtError if the program that computes them failed */
@@ -161,34 +187,36 @@ export class DeviceBuffer {
 
   /** Frees the memory once the programs that read it have run. */
   destroy(): void {
-    if (this.#buffer === undefined) return;
-    this.plugin.call('Buffer_Destroy', { buffer: this.#buffer });
-    this.#buffer = undefined;
+    for (const buffer of this.#buffers.splice(0)) this.plugin.call('Buffer_Destroy', { buffer });
   }
 }
 
-/** A compiled program, loaded on the device. */
+/** A compiled program, loaded on its devices. */
 export class Executable {
   readonly #options = new Structure(structures.executeOptions);
 
   constructor(
     private readonly plugin: PjrtPlugin,
     private readonly executable: bigint,
+    private readonly devices: readonly bigint[],
   ) {}
 
-  /** Starts the program without waiting for it; reading a result waits. @returns new buffers */
+  /** Starts the program without waiting for it; reading a result waits. @returns new buffers, on all its devices */
   run(inputs: readonly DeviceBuffer[], outputCount: number): DeviceBuffer[] {
-    const given = BigUint64Array.from(inputs, ({ address }) => address);
-    const made = new BigUint64Array(outputCount);
+    const given = inputs.map((input) => input.on(this.devices));
+    const made = this.devices.map(() => new BigUint64Array(outputCount));
     this.plugin.call('LoadedExecutable_Execute', {
       executable: this.executable,
       options: this.#options,
-      argumentLists: [given],
-      deviceCount: 1,
+      argumentLists: this.devices.map((_, device) => BigUint64Array.from(given, (buffers) => buffers[device] ?? 0n)),
+      deviceCount: this.devices.length,
       argumentCount: inputs.length,
-      outputLists: [made],
+      outputLists: made,
     });
-    return Array.from(made, (buffer) => new DeviceBuffer(this.plugin, buffer));
+    return Array.from({ length: outputCount }, (_, output) => {
+      const buffers = made.map((ofDevice) => ofDevice[output] ?? 0n);
+      return new DeviceBuffer(this.plugin, buffers);
+    });
   }
 
   /** @throws PjrtError if the plugin does not know */

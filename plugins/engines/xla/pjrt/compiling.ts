@@ -17,22 +17,24 @@ export function programOf(code: string): Structure<string> {
 }
 
 /**
- * Returns a CompileOptionsProto: one replica (4) and one partition (5) in executable_build_options (3), and flags (7).
+ * Returns a CompileOptionsProto: one replica (4), partitions (5) and whether to divide the program among them (6) in
+ * executable_build_options (3), and flags (7).
+ * @param devices number of partitions
  */
-export function compileOptions(flags: Flags): Buffer {
+export function compileOptions(flags: Flags, devices = 1): Buffer {
   const overrides = Object.entries(flags).map(([name, value]) => {
     const set = typeof value === 'string' ? bytesField(1, Buffer.from(value)) : Buffer.from([0x10, value ? 1 : 0]);
     return bytesField(7, Buffer.concat([bytesField(1, Buffer.from(name)), bytesField(2, set)]));
   });
-  return Buffer.concat([bytesField(3, Buffer.from([0x20, 1, 0x28, 1])), ...overrides]);
+  const build = [0x20, 1, 0x28, ...varint(devices), ...(devices > 1 ? [0x30, 1] : [])];
+  return Buffer.concat([bytesField(3, Buffer.from(build)), ...overrides]);
 }
 
 /** Returns a length-delimited protobuf field. */
 function bytesField(number: number, bytes: Buffer): Buffer {
-  const length: number[] = [];
-  for (let left = bytes.length; ; left >>>= 7) {
-    length.push(left < 128 ? left : (left & 127) | 128);
-    if (left < 128) break;
-  }
-  return Buffer.concat([Buffer.from([(number << 3) | 2, ...length]), bytes]);
+  return Buffer.concat([Buffer.from([(number << 3) | 2, ...varint(bytes.length)]), bytes]);
+}
+
+function varint(number: number): number[] {
+  return number < 128 ? [number] : [(number & 127) | 128, ...varint(number >>> 7)];
 }

@@ -82,6 +82,7 @@ export const calls = {
   TopologyDescription_Create: layout('name nameSize options optionCount topology'),
   Compile: layout('topology program options optionsSize client executable'),
   Buffer_Destroy: layout('buffer'),
+  Buffer_CopyToDevice: layout('buffer device copy'),
   Buffer_ToHostBuffer: layout('buffer layout data size event'),
 } as const;
 

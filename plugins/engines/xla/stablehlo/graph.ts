@@ -23,13 +23,14 @@ export class Graph extends Program {
     readonly products: ProductPrecision,
     /** CUDA's compute capability of the device; 0 on others. */
     readonly capability = 0,
+    devices = 1,
   ) {
-    super();
+    super(devices);
   }
 
   /** Returns a copy to extend. */
   copy(): Graph {
-    const copy = new Graph(this.products, this.capability);
+    const copy = new Graph(this.products, this.capability, this.devices);
     copy.take(this);
     return copy;
   }

@@ -21,21 +21,35 @@ export type Elements = Float32Array | Int32Array | Uint8Array;
 export class Program {
   /** In their order. */
   readonly arguments: Value[] = [];
+  /** Arguments of which each device has its rows. */
+  readonly #divided = new Set<Value>();
   /** Written before all other operations, so that regions contain no constants. */
   #constantLines: string[] = [];
   #lines: string[] = [];
   #constants = new Map<string, Value>();
   #names = 0;
+  #isOfOneDevice = false;
 
-  argument({ shape, type }: Form): Value {
+  /** @param devices how many devices run it; XLA divides the work among them (GSPMD) */
+  constructor(readonly devices = 1) {}
+
+  /** @param isDivided true if each device gets an equal part of the first axis; false if each gets all */
+  argument({ shape, type }: Form, isDivided = false): Value {
     const value = this.#value({ shape, type });
     this.arguments.push(value);
+    if (isDivided && this.devices > 1) this.#divided.add(value);
     return value;
+  }
+
+  /** Returns among how many devices an argument is divided. */
+  partsOf(index: number): number {
+    return this.#divided.has(at(this.arguments, index)) ? this.devices : 1;
   }
 
   /** Copies another program into this one, which is empty. */
   protected take(other: Program): void {
     this.arguments.push(...other.arguments);
+    for (const value of other.#divided) this.#divided.add(value);
     this.#constantLines = [...other.#constantLines];
     this.#lines = [...other.#lines];
     this.#constants = new Map(other.#constants);
@@ -90,7 +104,9 @@ export class Program {
     const made = forms.length === 1 ? typeOf(at(results, 0)) : `(${results.map(typeOf).join(', ')})`;
     const dialect = name.includes('.') ? name : `stablehlo.${name}`;
     const region = body === '' ? '' : ` (${body})`;
-    const list = attributes === '' ? '' : ` {${attributes}}`;
+    const manual = forms.length === 1 ? '{manual}' : `{${forms.map(() => '{manual}').join(', ')}}`;
+    const all = [attributes, this.#isOfOneDevice ? sharding(manual) : ''].filter((text) => text !== '').join(', ');
+    const list = all === '' ? '' : ` {${all}}`;
     this.#lines.push(`${left} = "${dialect}"(${given})${region}${list} : (${types}) -> ${made}`);
     return results;
   }
@@ -106,18 +122,54 @@ export class Program {
     return `{ ^bb0(${given}): ${[...lines, last].join(' ')} }`;
   }
 
+  /**
+   * Operations that each device applies to its own rows, for those that XLA cannot divide.
+   * @param operands divided by their first axis, like the results
+   * @param forms of the results on all devices
+   * @param compute is given one device's operands and forms
+   */
+  byRows(
+    operands: readonly Value[],
+    forms: readonly Form[],
+    compute: (operands: readonly Value[], forms: readonly Form[]) => readonly Value[],
+  ): readonly Value[] {
+    const { devices } = this;
+    if (devices === 1) return compute(operands, forms);
+    const partOf = ({ shape, type }: Form): Form => ({ shape: shape.with(0, at(shape, 0) / devices), type });
+    const call = (target: string, x: Value, form: Form, how: string): Value =>
+      this.operation('custom_call', [x], form, `call_target_name = "${target}", ${sharding(how)}`);
+    const own = operands.map((x) => {
+      const divided = call('Sharding', x, x, rowsOf(x, devices));
+      return call('SPMDFullToShardShape', divided, partOf(x), '{manual}');
+    });
+    this.#isOfOneDevice = true;
+    const made = compute(own, forms.map(partOf));
+    this.#isOfOneDevice = false;
+    return made.map((y, index) => {
+      const form = at(forms, index);
+      return call('SPMDShardToFullShape', call('Sharding', y, y, '{manual}'), form, rowsOf(form, devices));
+    });
+  }
+
   /** Returns the whole program as text. @param replaced by argument index, the index of the output that reuses its memory */
   text(outputs: readonly Value[], replaced: ReadonlyMap<number, number> = new Map()): string {
+    const isOnSeveral = this.devices > 1;
     const given = this.arguments.map((value, index) => {
       const output = replaced.get(index);
-      const donated = output === undefined ? '' : ` {tf.aliasing_output = ${String(output)} : i32}`;
-      return `${value.name}: ${typeOf(value)}${donated}`;
+      const donated = output === undefined ? [] : [`tf.aliasing_output = ${String(output)} : i32`];
+      const how = this.#divided.has(value) ? rowsOf(value, this.devices) : '{replicated}';
+      const attributes = isOnSeveral ? [...donated, sharding(how)] : donated;
+      return `${value.name}: ${typeOf(value)}${attributes.length === 0 ? '' : ` {${attributes.join(', ')}}`}`;
     });
     const types = outputs.map(typeOf).join(', ');
+    const results = isOnSeveral
+      ? outputs.map((output) => `${typeOf(output)} {${sharding('{replicated}')}}`).join(', ')
+      : types;
     const names = outputs.map(({ name }) => name).join(', ');
+    const partitions = isOnSeveral ? ` attributes {mhlo.num_partitions = ${String(this.devices)} : i32}` : '';
     return [
-      'module @program {',
-      `func.func public @main(${given.join(', ')}) -> (${types}) {`,
+      `module @program${partitions} {`,
+      `func.func public @main(${given.join(', ')}) -> (${results}) {`,
       ...this.#constantLines,
       ...this.#lines,
       `func.return ${names} : ${types}`,
@@ -153,6 +205,17 @@ export function at<T>(list: readonly T[], index: number): T {
   const element = list[index];
   if (element === undefined) throw new Error(`a list of ${String(list.length)} has no element ${String(index)}`);
   return element;
+}
+
+/** An attribute that says how XLA's partitioner lays out a value. */
+function sharding(how: string): string {
+  return `mhlo.sharding = "${how}"`;
+}
+
+/** Each device has an equal part of the first axis. */
+function rowsOf({ shape }: Form, devices: number): string {
+  const tiles = shape.map((_, axis) => (axis === 0 ? devices : 1));
+  return `{devices=[${tiles.join()}]<=[${String(devices)}]}`;
 }
 
 /** `tensor<2x3xf32>` */
