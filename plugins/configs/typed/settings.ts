@@ -54,7 +54,10 @@ export interface EnginePlugins {
     readonly threads?: number;
   };
   /** XLA through a PJRT plugin: each kernel, and each recorded pass, is compiled for the device. */
-  xla: object;
+  xla: {
+    /** devices of this machine that share each batch by rows; all: every device; train.batch_size must be a multiple @default 1 */
+    readonly devices?: number | 'all';
+  };
 }
 
 /** Options of the plugins that fill the slot tokenizer, by the names that configs have for them. */

@@ -48,10 +48,7 @@ interface Described {
 }
 
 /** Returns platform, devices and PJRT version in one line. @param used number of devices in use */
-export function describeDevice(
-  { facts: { platform, deviceKind, deviceKinds }, plugin }: Described,
-  used = 1,
-): string {
+export function describeDevice({ facts: { platform, deviceKind, deviceKinds }, plugin }: Described, used = 1): string {
   const counts = new Map<string, number>();
   for (const kind of deviceKinds) counts.set(kind, (counts.get(kind) ?? 0) + 1);
   const all = Array.from(counts, ([kind, count]) => `${String(count)} × ${kind}`).join(', ');

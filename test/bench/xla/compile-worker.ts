@@ -6,7 +6,7 @@ import { cards } from './cards.js';
 import { compileStep } from './compiled.js';
 import { stepPrograms } from './step-programs.js';
 
-const [folder = '', name = '', dropout = '0'] = process.argv.slice(2);
+const [folder = '', name = '', dropout = '0', devices = '1'] = process.argv.slice(2);
 const shape = gpuShapes[name];
 if (shape === undefined) throw new Error(`no shape ${name}`);
 const plugin = new PjrtPlugin(path.join(folder, 'jax_plugins', 'xla_cuda13', 'xla_cuda_plugin.so'));
@@ -16,6 +16,7 @@ const programs = await stepPrograms(
   shape,
   Math.min(...cards.map(({ capability }) => capability)),
   Number(dropout),
+  Number(devices),
 );
 const steps = cards.map((card) => ({ card: card.name, ...compileStep(plugin, card, programs) }));
 process.stdout.write(`${JSON.stringify(steps)}\n`, () => process.exit());

@@ -27,10 +27,21 @@ const steps = [
   { shape: 'gpt2, 8 × 1024', dropout: 0 },
 ];
 
-/** @param folder value of CUDA_VARIABLE @param shape name in `gpuShapes` @returns the step on each of `cards` */
-export async function compileFor(folder: string, shape: string, dropout: number): Promise<CardStep[]> {
+/**
+ * @param folder value of CUDA_VARIABLE
+ * @param shape name in `gpuShapes`
+ * @param devices cards of a kind among which the batch is divided
+ * @returns the step on each of `cards`
+ */
+export async function compileFor(folder: string, shape: string, dropout: number, devices = 1): Promise<CardStep[]> {
   const env = { ...process.env, TF_CPP_MIN_LOG_LEVEL: '3' };
-  const { stdout } = await promisify(execFile)(process.execPath, [worker, folder, shape, String(dropout)], { env });
+  const { stdout } = await promisify(execFile)(
+    process.execPath,
+    [worker, folder, shape, String(dropout), String(devices)],
+    {
+      env,
+    },
+  );
   const found: CardStep[] = JSON.parse(stdout);
   return found;
 }

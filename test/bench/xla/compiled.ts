@@ -19,9 +19,13 @@ export interface CompiledStep extends Omit<Schedule, 'operations'> {
   readonly milliseconds: number;
 }
 
-/** Compiles a step's programs for a card that this machine does not have. @throws PjrtError if XLA rejects one */
+/**
+ * Compiles a step's programs for cards that this machine does not have, as many as run them.
+ * @returns what one of them does
+ * @throws PjrtError if XLA rejects one
+ */
 export function compileStep(plugin: PjrtPlugin, card: Card, programs: readonly GivenProgram[]): CompiledStep {
-  const device = new DescribedDevice(plugin, card.description);
+  const device = new DescribedDevice(plugin, card.description, Math.max(...programs.map(({ devices }) => devices)));
   const all = programs.map((program) => compileOne(device, card, program));
   const sum = (of: (each: (typeof all)[number]) => number): number => all.reduce((total, each) => total + of(each), 0);
   return {

@@ -9,10 +9,12 @@ const UNIMPLEMENTED = 12;
 export interface GivenProgram {
   readonly code: string;
   readonly flags: Flags;
+  /** How many devices run it. */
+  readonly devices: number;
 }
 
 /**
- * A client of a GPU that is not there: it takes down which programs the engine has compiled, and which it runs. Whatever
+ * A client of GPUs that are not there: it takes down which programs the engine has compiled, and which it runs. Whatever
  * they make is 0.
  */
 export class DescribedClient extends Client {
@@ -20,14 +22,20 @@ export class DescribedClient extends Client {
   readonly ran: GivenProgram[] = [];
 
   /** @param capability CUDA's compute capability, such as 8.9 */
-  constructor(plugin: PjrtPlugin, capability: number) {
+  constructor(plugin: PjrtPlugin, capability: number, devices = 1) {
     const deviceKind = 'a described GPU';
-    const facts = { platform: 'cuda', version: 'described', deviceKind, deviceKinds: [deviceKind], capability };
-    super(plugin, facts, 0n, [0n]);
+    const facts = {
+      platform: 'cuda',
+      version: 'described',
+      deviceKind,
+      deviceKinds: Array<string>(devices).fill(deviceKind),
+      capability,
+    };
+    super(plugin, facts, 0n, Array<bigint>(devices).fill(0n));
   }
 
-  override compile(code: string, flags: Flags): Executable {
-    const program = { code, flags };
+  override compile(code: string, flags: Flags, devices = 1): Executable {
+    const program = { code, flags, devices };
     return new NoExecutable(this.plugin, () => this.ran.push(program));
   }
 

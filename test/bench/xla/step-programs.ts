@@ -13,20 +13,23 @@ import { DescribedClient, type GivenProgram } from './described-client.js';
  * The programs that a training step of the engine `xla` runs on a GPU in bf16, in order, once all are compiled.
  * @param capability CUDA's compute capability of the GPU
  * @param dropout of the model
+ * @param devices among which they divide the batch
  */
 export async function stepPrograms(
   plugin: PjrtPlugin,
   shape: Shape,
   capability: number,
   dropout = 0,
+  devices = 1,
 ): Promise<GivenProgram[]> {
-  const client = new DescribedClient(plugin, capability);
+  const client = new DescribedClient(plugin, capability, devices);
   const release = useDevice(client);
   const { run } = await makeRun({
     cwd: import.meta.dirname,
     presets: ['base'],
     set: [
-      'engine=xla',
+      `engine={use: xla, devices: ${String(devices)}}`,
+      `train.batch_size=${String(shape.batchSize)}`,
       'precision=bf16',
       `model.vocab_size=${String(shape.vocabSize)}`,
       'model.use=gpt',

@@ -44,12 +44,7 @@ export function xlaKernels(): string[] {
  * Registers the backend once: our kernels, one program per composite, and the cpu backend's kernels for everything
  * else.
  */
-export function registerXlaBackend(
-  name: string,
-  client: Client,
-  products: ProductPrecision,
-  devices = 1,
-): XlaBackend {
+export function registerXlaBackend(name: string, client: Client, products: ProductPrecision, devices = 1): XlaBackend {
   const registered = tf.engine().registryFactory[name];
   if (registered !== undefined) return xlaBackend(tf.findBackend(name));
   const xla = new XlaBackend(client, products, devices);

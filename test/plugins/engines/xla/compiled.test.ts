@@ -31,6 +31,15 @@ for (const [shape, expected] of Object.entries(frozen)) {
   });
 }
 
+needing(cuda).serial('engine xla: a step of char-base compiled for two GPUs, each with half the batch', async (t) => {
+  t.timeout(600_000);
+  const shape = 'char-base, 64 × 256';
+  const [one] = await compileFor(cuda.folder, shape, 0);
+  const [half] = await compileFor(cuda.folder, shape, 0, 2);
+  t.like(half, { programs: 1, attention: 12, products: { bf16: 75, f32: 0 }, loops: 0 });
+  t.is(half?.arithmetic, one!.arithmetic / 2);
+});
+
 test('the schedule of a compiled program is counted', (t) => {
   const product = (a: string, b: string): string =>
     `custom-call(${a}, ${b}), custom_call_target="__cublas$lt$matmul", backend_config={"lhs_contracting_dimensions":["1"]}`;

@@ -11,8 +11,13 @@ test('engine xla: structures and functions are where pjrt_c_api.h has them', (t)
     [88, 56, 120],
   );
   t.deepEqual(
-    [calls.LoadedExecutable_Execute.size, calls.Buffer_ToHostBuffer.size, structures.executeOptions.size],
-    [80, 56, 112],
+    [
+      calls.LoadedExecutable_Execute.size,
+      calls.Buffer_CopyToDevice.size,
+      calls.Buffer_ToHostBuffer.size,
+      structures.executeOptions.size,
+    ],
+    [80, 40, 56, 112],
   );
   t.deepEqual(
     [
@@ -41,6 +46,7 @@ test('engine xla: options of a compilation are the bytes of CompileOptionsProto'
   // Counted by hand: of fields 3 and 7, each entry of the map a message of key (1) and value (2).
   const before = [0x1a, 4, 0x20, 1, 0x28, 1];
   t.deepEqual([...compileOptions({})], before);
+  t.deepEqual([...compileOptions({}, 2)], [0x1a, 6, 0x20, 1, 0x28, 2, 0x30, 1]);
   const flag = [0x3a, 10, 0x0a, 4, ...Buffer.from('flag'), 0x12, 2, 0x10, 1];
   const text = [0x3a, 9, 0x0a, 1, ...Buffer.from('t'), 0x12, 4, 0x0a, 2, ...Buffer.from('up')];
   t.deepEqual([...compileOptions({ flag: true, t: 'up' })], [...before, ...flag, ...text]);

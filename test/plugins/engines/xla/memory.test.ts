@@ -15,6 +15,7 @@ test('engine xla: the batch that fits is computed from what a step needs', (t) =
   t.is(fittingRows(step(16, 17, 9)), 8);
   t.is(fittingRows(step(16, 17, 8.9)), 4);
   t.is(fittingRows(step(12, 13, 5.5)), 4);
+  t.is(fittingRows({ ...step(12, 13, 5.5), devices: 3 }), 3);
   t.is(fittingRows(step(16, 17, 1.9)), undefined);
   // A pass without the optimizer gives its gradients as results.
   const program = { arguments: 1e9, outputs: 1e9, replaced: 0, temporary: 16e9 };
