@@ -149,8 +149,12 @@ export class ChartCard {
     }).observe(this.#plot);
   }
 
+  get #isDrawn(): boolean {
+    return this.#isNear || this.#isPrinted;
+  }
+
   #showOrClear(): void {
-    if (this.#isNear || this.#isPrinted) {
+    if (this.#isDrawn) {
       this.#show();
       return;
     }
@@ -177,7 +181,7 @@ export class ChartCard {
 
   async #ask(): Promise<void> {
     // In a folded section the plot has no width.
-    if (!(this.#isNear || this.#isPrinted) || this.#plot.clientWidth === 0) return;
+    if (!this.#isDrawn || this.#plot.clientWidth === 0) return;
     const { axis, smoothing, zoom } = this.#content.view;
     const [from, to] = zoom ?? [];
     // Rounded up, so that resizing the window does not send a request for every pixel.
@@ -186,7 +190,7 @@ export class ChartCard {
   }
 
   #draw(): void {
-    if (!(this.#isNear || this.#isPrinted)) return;
+    if (!this.#isDrawn) return;
     const { runs, view } = this.#content;
     const lines = this.#lines.flatMap((line) => {
       const answer = this.#data.get(line.key);

@@ -10,7 +10,7 @@ export interface CheckedEngine {
 
 /**
  * Compares the engines that have a check, and work here, with engine cpu.
- * @throws UsageError when there is none
+ * @throws UsageError if none of them works here
  */
 export async function checkEngines(engines: readonly ProbedEngine[]): Promise<readonly CheckedEngine[]> {
   const checked: CheckedEngine[] = [];

@@ -27,7 +27,7 @@ export function memoryAdvice(shortage: Shortage | undefined): string {
     : `${missing}; train.batch_size: ${String(fitting)} (now ${String(rows)}) fits, with ${String(rows / fitting)} times the train.gradient_accumulation_steps for the same steps`;
 }
 
-/** Returns the most rows that fit, divide the batch, and are divided by the devices; undefined if there are none. */
+/** Returns the most rows that fit, divide the batch, and are divided by the devices; undefined if not even one row per device fits. */
 export function fittingRows(shortage: Shortage): number | undefined {
   const { rows, free, devices = 1 } = shortage;
   for (let parts = 2; parts <= rows; parts++)

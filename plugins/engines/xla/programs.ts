@@ -16,7 +16,7 @@ export interface Subject {
   readonly devices?: number;
 }
 
-/** A compiled program with the forms of its results. */
+/** A compiled program, whose failures say what it computes and what to do. */
 export class CompiledProgram {
   constructor(
     private readonly client: Pick<Client, 'freeMemory'>,

@@ -38,13 +38,13 @@ export async function findFolder(init: string, { cwd, download }: FindRequest): 
   const local = localFolder(init, cwd);
   if (local !== undefined) return folderAt(local, path.join(init, CONFIG));
   if (isPath(init, cwd)) return undefined;
-  if (BARE_NAME.test(init) && !isHubName(init)) {
+  if (!isHubName(init)) {
+    if (!BARE_NAME.test(init)) return undefined;
     throw refusal(
       `init: ${init} is neither an existing path nor a known model`,
       `correct the path, or give a model of the Hugging Face Hub with its owner, such as openai-community/gpt2`,
     );
   }
-  if (!isHubName(init)) return undefined;
   const source = `${init}/${CONFIG} of the Hugging Face Hub`;
   const folder = download === undefined ? hubFolder(init) : await hubModel(init, download);
   if (folder !== undefined) return folderAt(folder, source);

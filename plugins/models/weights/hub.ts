@@ -49,9 +49,9 @@ export function hubFolder(name: string): string | undefined {
 
 /**
  * Returns the folder of a Hub model with `config.json`, safetensors and, if it has one, its `tokenizer.json`, after
- * downloading it if necessary into the cache that Hugging Face's libraries share. An interrupted download is continued, and size and hash are checked before
- * a file gets its name. `HF_ENDPOINT` replaces https://huggingface.co, `HF_TOKEN` is an account's token, `HF_HUB_CACHE`
- * and `HF_HOME` set another cache, and `HF_HUB_OFFLINE` disables downloads.
+ * downloading it if necessary into the cache that Hugging Face's libraries share. An interrupted download is continued,
+ * and size and hash are checked before a file gets its name. `HF_ENDPOINT` replaces https://huggingface.co, `HF_TOKEN`
+ * is an account's token, `HF_HUB_CACHE` and `HF_HOME` set another cache, and `HF_HUB_OFFLINE` disables downloads.
  * @throws UsageError saying how to do without
  */
 export async function hubModel(name: string, log: (line: string) => void): Promise<string> {

@@ -1,6 +1,6 @@
 import { tf } from '../../../../core/index.js';
 import type { Kernels } from '../kernel.js';
-import { list, sizeOf } from '../stablehlo/graph.js';
+import { allAxes, list, sizeOf } from '../stablehlo/graph.js';
 
 /** Kernels that only move elements. */
 export const moveKernels: Kernels = {
@@ -65,7 +65,7 @@ export const moveKernels: Kernels = {
   Transpose: (call) => call.graph.transpose(call.get('x'), call.attributes.numbers('perm')),
   Reverse: (call) => {
     const x = call.get('x');
-    const dims = call.attributes.has('dims') ? call.attributes.numbers('dims') : x.shape.map((_, axis) => axis);
+    const dims = call.attributes.has('dims') ? call.attributes.numbers('dims') : allAxes(x);
     const axes = tf.util.parseAxisParam(dims, [...x.shape]);
     return axes.length === 0 ? x : call.graph.reverse(x, axes);
   },

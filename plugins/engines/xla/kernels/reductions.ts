@@ -51,7 +51,7 @@ function placeOfExtreme(extreme: Reduce): Lower {
     if (axis === undefined || x.type === 'i1' || sizeOf(x.shape) === 0) return undefined;
     const most = graph.reshape(extreme(graph, x, [axis]), x.shape.with(axis, 1));
     const form = { shape: x.shape, type: 'i32' } as const;
-    // The first match; the last place if there is none, which happens with NaN.
+    // The first match; the last place if nothing matches, which happens with NaN.
     const last = graph.constant(x.shape[axis]! - 1, form);
     return graph.smallest(graph.select(graph.compare('EQ', x, most), graph.iota(axis, form), last), [axis]);
   };

@@ -33,13 +33,13 @@ test('engine xla: advice on memory names what is needed, and settings that fit',
 
 test('engine xla: what fits is smaller than the batch, divides it, and more memory never makes it smaller', (t) => {
   const sizes = fc.tuple(fc.integer({ min: 1, max: 96 }), fc.integer({ min: 0, max: 60 }), fc.nat(60), fc.nat(60));
-  fc.assert(
-    fc.property(sizes, ([rows, temporary, free, more]) => {
-      const [fitting, larger] = [free, free + more].map((each) => fittingRows(step(rows, temporary, each)) ?? 0);
-      return fitting! <= larger! && larger! < Math.max(rows, 1) && (fitting === 0 || rows % fitting! === 0);
-    }),
-  );
-  t.pass();
+  const law = fc.property(sizes, ([rows, temporary, free, more]) => {
+    const [fitting, larger] = [free, free + more].map((each) => fittingRows(step(rows, temporary, each)) ?? 0);
+    return fitting! <= larger! && larger! < Math.max(rows, 1) && (fitting === 0 || rows % fitting! === 0);
+  });
+  t.notThrows(() => {
+    fc.assert(law);
+  });
 });
 
 test('engine xla: a program that does not fit is named, with what the device says of its memory', (t) => {
